@@ -1,0 +1,163 @@
+"""Mini-batches: the training data, and the calls that gather a batch's rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, issparse
+
+from skdeep import kernels
+from skdeep.layers.sparse_input import SparseRows
+from skdeep.program import ROWS, Buffer, Scope
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training samples as a network takes them.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...) or csr_array of shape (n_samples, n_features)
+        The inputs.
+
+    target : ndarray of shape (n_samples, n_outputs) or (n_samples,)
+        The targets, or with a `table` the number of each sample's row in it.
+
+    weight : ndarray of shape (n_samples,)
+        The samples' weights. A program takes them as they are: it wants a mean of 1
+        where batches are gathered, and a sum of 1 where all samples are one batch.
+
+    table : ndarray of shape (n_classes, n_outputs) or None, default=None
+        The target of each class.
+    """
+
+    x: object
+    target: np.ndarray
+    weight: np.ndarray
+    table: np.ndarray | None = None
+
+    def targets(self):
+        """The targets as a matrix of shape (n_samples, n_outputs)."""
+        return self.target if self.table is None else self.table[self.target]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What decides the calls that gather a batch.
+
+    Parameters
+    ----------
+    batch_size : int
+        The rows of a full batch.
+
+    whole : bool
+        Whether a batch is all samples, taken as they are instead of gathered.
+
+    sparse : bool, default=False
+        Whether the inputs are sparse.
+
+    n_classes : int, default=0
+        With targets that are numbers of classes, how many there are; else 0.
+    """
+
+    batch_size: int
+    whole: bool
+    sparse: bool = False
+    n_classes: int = 0
+
+    @classmethod
+    def of(cls, data, batch_size, whole):
+        """The plan for some training data."""
+        n_classes = 0 if data.table is None else len(data.table)
+        return cls(batch_size, whole, issparse(data.x), n_classes)
+
+    def no_data(self, input_shape, output_shape, dtype):
+        """Training data without samples, for programs that are only printed."""
+        table = np.empty((self.n_classes, *output_shape), dtype)
+        return TrainingData(
+            csr_array((0, *input_shape)) if self.sparse else np.empty((0, *input_shape)),
+            np.empty(0, np.intp) if self.n_classes else np.empty((0, *output_shape)),
+            np.empty(0, dtype),
+            table if self.n_classes else None,
+        )
+
+
+def write_batch(calls, plan, data, index):
+    """Write the calls that gather the rows `index`; return x, target and weight.
+
+    Parameters
+    ----------
+    calls : list of Call
+        The program so far.
+
+    plan : BatchPlan
+        How to gather.
+
+    data : TrainingData
+        Where from.
+
+    index : Buffer
+        The numbers of the rows.
+
+    Returns
+    -------
+    x : Buffer or SparseRows
+    target, weight : Buffer
+    """
+    scope = Scope("batch", calls, {})
+    take = _take_whole if plan.whole else _take_rows
+    if plan.sparse:
+        x = (_take_whole_sparse if plan.whole else _take_sparse_rows)(
+            scope, plan, data.x, index
+        )
+    else:
+        x = take(scope, "x", data.x, index)
+    if plan.n_classes:
+        code = take(scope, "class", data.target, index)
+        target = scope.buffer("target", (ROWS, *data.table.shape[1:]))
+        classes = Buffer("classes", data.table.shape, array=data.table)
+        scope.call(kernels.gather_rows, source=classes, index=code, out=target)
+    else:
+        target = take(scope, "target", data.target, index)
+    weight = take(scope, "weight", data.weight, index, kernels.gather_weights)
+    return x, target, weight
+
+
+def _take_whole(scope, name, source, index, kernel=None):
+    return Buffer(name, (ROWS, *source.shape[1:]), source.dtype, source)
+
+
+def _take_rows(scope, name, source, index, kernel=kernels.gather_rows):
+    out = scope.buffer(name, (ROWS, *source.shape[1:]), source.dtype)
+    every = Buffer(f"all.{name}", ("n", *source.shape[1:]), array=source)
+    scope.call(kernel, source=every, index=index, out=out)
+    return out
+
+
+def _take_whole_sparse(scope, plan, x, index):
+    return SparseRows(
+        Buffer("x.values", ("nnz",), array=x.data),
+        Buffer("x.columns", ("nnz",), array=x.indices),
+        Buffer("x.row_end", (ROWS,), array=x.indptr[1:]),
+    )
+
+
+def _take_sparse_rows(scope, plan, x, index):
+    # room for the batch with the most entries
+    lengths = np.sort(np.diff(x.indptr))[::-1]
+    capacity = int(lengths[: plan.batch_size].sum())
+    batch = SparseRows(
+        scope.buffer("x.values", (capacity,), x.data.dtype),
+        scope.buffer("x.columns", (capacity,), x.indices.dtype),
+        scope.buffer("x.row_end", (ROWS,), x.indptr.dtype),
+    )
+    scope.call(
+        kernels.gather_sparse_rows,
+        values=Buffer("all.x.values", ("nnz",), array=x.data),
+        columns=Buffer("all.x.columns", ("nnz",), array=x.indices),
+        row_end=Buffer("all.x.row_end", ("n",), array=x.indptr[1:]),
+        index=index,
+        values_out=batch.values,
+        columns_out=batch.columns,
+        row_end_out=batch.row_end,
+    )
+    return batch

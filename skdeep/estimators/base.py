@@ -1,0 +1,468 @@
+"""What all network estimators share: validation, the flow of `fit`, and what is learned."""
+
+import copy
+import math
+import warnings
+from abc import ABC, abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.metrics import check_scoring, get_scorer_names
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from skdeep.batch import TrainingData
+from skdeep.initializers import INITIALIZERS, Initializer
+from skdeep.layers.activation import ACTIVATIONS
+from skdeep.network import Network, Settings
+from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
+from skdeep.schedules import SCHEDULES, Schedule, get_schedule
+from skdeep.training.lbfgs import minimize_lbfgs
+from skdeep.training.monitor import Monitor, StoppingRule
+from skdeep.training.state import TrainingState
+from skdeep.training.trainer import DescentOptions, descend
+
+_SHARE = Interval(Real, 0, 1, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+
+
+def learns_in_batches(estimator):
+    """Whether an estimator has `partial_fit`; for L-BFGS it has not."""
+    if isinstance(estimator.optimizer, LBFGS) or estimator.optimizer == "lbfgs":
+        raise AttributeError(
+            "partial_fit needs an optimizer that works on mini-batches, not L-BFGS."
+        )
+    return True
+
+
+class BaseNetworkEstimator(BaseEstimator, ABC):
+    """Base of all estimators that train a network.
+
+    A subclass says which layers it has; a classifier or regressor says how targets are
+    encoded and how outputs become predictions.
+    """
+
+    _parameter_constraints = {
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "learning_rate": [StrOptions({"auto"}), _POSITIVE],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES)), Schedule],
+        "batch_size": [
+            StrOptions({"auto", "full"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [_SHARE, "array-like"],
+        "input_dropout": [_SHARE],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_norm": ["boolean"],
+        "gradient_clip_norm": [_POSITIVE, None],
+        "gradient_clip_value": [_POSITIVE, None],
+        "kernel_initializer": [StrOptions({"auto", *INITIALIZERS}), Initializer],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "monitor": [StrOptions({"loss", *get_scorer_names()}), callable],
+        "shuffle": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def __init__(
+        self,
+        *,
+        activation,
+        optimizer,
+        learning_rate,
+        learning_rate_schedule,
+        batch_size,
+        max_iter,
+        dropout,
+        input_dropout,
+        weight_decay,
+        batch_norm,
+        loss,
+        gradient_clip_norm,
+        gradient_clip_value,
+        kernel_initializer,
+        early_stopping,
+        validation_fraction,
+        n_iter_no_change,
+        tol,
+        monitor,
+        shuffle,
+        warm_start,
+        random_state,
+        verbose,
+    ):
+        self.activation = activation
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.weight_decay = weight_decay
+        self.batch_norm = batch_norm
+        self.loss = loss
+        self.gradient_clip_norm = gradient_clip_norm
+        self.gradient_clip_value = gradient_clip_value
+        self.kernel_initializer = kernel_initializer
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.monitor = monitor
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- what subclasses say ------------------------------------------------------
+
+    @abstractmethod
+    def _layers(self, n_outputs):
+        """The layers, as (name, layer) pairs, for so many outputs."""
+
+    @abstractmethod
+    def _learn_target(self, y, classes, first):
+        """Check y and learn its type: classes, number of outputs, and the loss."""
+
+    @abstractmethod
+    def _encode_target(self, y, dtype):
+        """The targets as the loss takes them, and a table of classes or None."""
+
+    def _class_weights(self, y, sample_weight, partial=False):
+        """A factor for each sample's weight."""
+        return 1.0
+
+    def _check_weighted_target(self, y, weight):
+        """Raise a ValueError where too little is left of y without zero weights."""
+
+    def _strata(self, y, rows):
+        """What the validation split keeps the proportions of, if anything."""
+        return None
+
+    def _named_loss(self, losses, default):
+        """The loss of the parameter `loss`, checked."""
+        if isinstance(self.loss, str):
+            return losses[default if self.loss == "auto" else self.loss]
+        self.loss._validate_params()
+        own = {type(loss) for loss in losses.values()}
+        task = self.loss.task
+        if task is not None and type(self.loss) not in own:
+            raise ValueError(
+                f"{type(self.loss).__name__} is a loss for {task}, which "
+                f"{type(self).__name__} does not do. Use one of {sorted(losses)}, or a "
+                "subclass of skdeep.losses.Loss of your own."
+            )
+        return self.loss
+
+    # --- fitting ------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data. A C-contiguous float32 or float64 array is not copied.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights. With `batch_size="full"`, a weight of k is the same
+            as the sample k times.
+
+        X_val : {array-like, sparse matrix} of shape (n_validation, n_features), \
+                default=None
+            Validation data, for the validation curves and early stopping.
+
+        y_val : array-like, default=None
+            The targets of the validation data.
+
+        sample_weight_val : array-like of shape (n_validation,), default=None
+            The weights of the validation data.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        goes_on = self.warm_start and hasattr(self, "network_")
+        validation = (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, validation, goes_on=goes_on)
+
+    def _fit(self, X, y, weight, validation, *, goes_on, partial=False, classes=None):
+        first = not goes_on
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32] if first else self.network_.dtype,
+            order="C",
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            reset=first,
+        )
+        y = self._learn_target(y, classes, first)
+        sample_weight = _check_sample_weight(
+            weight,
+            X,
+            dtype=X.dtype,
+            ensure_non_negative=True,
+            allow_all_zero_weights=partial,
+        )
+        weight = sample_weight * self._class_weights(y, sample_weight, partial)
+        if not partial:
+            self._check_weighted_target(y, weight)
+        network, state = self._prepare(X, first)
+        validate = None
+        if validation[0] is not None:
+            validation = self._check_validation(X.dtype, *validation)
+            validate = self._validation_on(network, *validation)
+        elif self.early_stopping and not partial:
+            held_out = self._hold_out(y, weight, state)
+            rows = (X[held_out], y[held_out], sample_weight[held_out])
+            validate = self._validation_on(network, *rows)
+            weight[held_out] = 0.0
+        target, table = self._encode_target(y, X.dtype)
+        self.network_ = network
+        if weight.any():  # else a batch of partial_fit that says nothing
+            data = TrainingData(X, target, weight, table)
+            self._train(data, state, validate, partial)
+        return self._learned(state, keep_state=partial or self.warm_start)
+
+    def _prepare(self, X, first):
+        """The network and the training state: new ones, or those of the last call."""
+        optimizer = get_optimizer(self.optimizer)
+        settings = Settings(
+            float(self.weight_decay), self.gradient_clip_norm, self.gradient_clip_value
+        )
+        layers = self._layers(self._n_outputs)
+        if first:
+            random_state = check_random_state(self.random_state)
+            key = random_state.randint(np.iinfo(np.int64).max, size=2, dtype=np.int64)
+            network = Network(
+                layers,
+                self._loss,
+                optimizer,
+                input_shape=X.shape[1:],
+                dtype=X.dtype,
+                settings=settings,
+            )
+            network.initialize(key)
+            return network, TrainingState(key=tuple(map(int, key)))
+        network, state = self.network_, self._training_state
+        if repr(layers) != repr(list(network.layers)):
+            raise ValueError(
+                "The layers changed since the last fit, so training cannot go on from "
+                f"it. They were {list(network.layers)}; they would be {layers}. Set "
+                "warm_start=False to start anew."
+            )
+        if repr(optimizer) != repr(network.optimizer):
+            state.optimizer_state = {}
+        network.loss, network.optimizer = self._loss, optimizer
+        network.settings = settings
+        network.make_writeable()
+        return network, state
+
+    def _train(self, data, state, validate, partial):
+        network = self.network_
+        lbfgs = isinstance(network.optimizer, LBFGS)
+        # L-BFGS knows a minimum when it sees one: it needs no rule for the training loss
+        patience = math.inf if lbfgs and not self.early_stopping else self.n_iter_no_change
+        rule = StoppingRule(
+            max_epochs=1 if partial else self.max_iter,
+            tol=self.tol,
+            n_iter_no_change=patience,
+            restore_best=self.early_stopping and validate is not None,
+        )
+        monitor = Monitor(network, state, rule, validate, self.verbose)
+        if lbfgs:
+            self._check_deterministic()
+            minimize_lbfgs(network, data, state, monitor)
+        else:
+            options = self._descent_options(data, state, rule.max_epochs)
+            descend(network, data, options, state, monitor)
+        if not partial:
+            monitor.warn_if_cut_short()
+
+    def _check_deterministic(self):
+        if self.input_dropout or np.any(np.asarray(self.dropout) != 0):
+            raise ValueError(
+                "optimizer='lbfgs' needs a loss that is the same at every evaluation, "
+                "so dropout and input_dropout must be 0. Use another optimizer, such "
+                "as 'adam', to train with dropout."
+            )
+
+    def _descent_options(self, data, state, max_epochs):
+        rate = self.learning_rate
+        return DescentOptions(
+            batch_size=self._batch_rows(np.count_nonzero(data.weight)),
+            shuffle=self.shuffle,
+            learning_rate=(
+                self.network_.optimizer.learning_rate if rate == "auto" else rate
+            ),
+            schedule=get_schedule(self.learning_rate_schedule),
+            planned_epochs=max(state.epoch + max_epochs, self.max_iter),
+        )
+
+    def _batch_rows(self, n):
+        if self.batch_size == "auto":
+            return min(200, n)
+        if self.batch_size == "full":
+            return n
+        if self.batch_size > n:
+            warnings.warn(
+                f"Got batch_size={self.batch_size} larger than the number of training "
+                f"samples, {n}. It is going to be clipped to {n}.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return min(self.batch_size, n)
+
+    def _learned(self, state, keep_state):
+        # the optimizer's state is as large as the weights, or twice
+        if not keep_state:
+            state.optimizer_state = {}
+        self._training_state = state
+        self.n_iter_ = state.epoch
+        self.best_iter_ = state.best_epoch
+        self.n_parameters_ = self.network_.parameters.size
+        losses = state.history.get("loss", [math.inf])
+        self.loss_ = float(losses[-1])
+        self.best_loss_ = float(min(state.history.get("validation_loss", losses)))
+        return self
+
+    # --- validation data ----------------------------------------------------------
+
+    def _hold_out(self, y, weight, state):
+        """The numbers of the samples that early stopping sets aside."""
+        rows = np.flatnonzero(weight)
+        _, held_out = train_test_split(
+            rows,
+            test_size=self.validation_fraction,
+            random_state=state.key[0] % 2**32,
+            stratify=self._strata(y, rows),
+        )
+        return held_out
+
+    def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
+        if y_val is None:
+            raise ValueError("X_val was given without y_val: pass both, or neither.")
+        X_val, y_val = validate_data(
+            self,
+            X_val,
+            y_val,
+            accept_sparse="csr",
+            dtype=dtype,
+            multi_output=True,
+            y_numeric=self._y_numeric,
+            reset=False,
+        )
+        y_val = self._learn_target(y_val, None, first=False)
+        weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
+        return X_val, y_val, weight
+
+    def _validation_on(self, network, X, y, sample_weight):
+        """A function that gives the validation values and the monitored one."""
+        target, table = self._encode_target(y, network.dtype)
+        target = TrainingData(X, target, sample_weight, table).targets()
+        class_weight = self._class_weights(y, sample_weight)
+        # It predicts with the network in training, without the names of features that
+        # X has no more.
+        view = copy.copy(self)
+        view.network_ = network
+        vars(view).pop("feature_names_in_", None)
+        by_score = self.monitor != "loss"
+        scorer = check_scoring(view, scoring=self.monitor if by_score else None)
+
+        def validate():
+            losses = network.loss.value(target, network.raw_outputs(X))
+            loss = float(np.average(losses, weights=sample_weight * class_weight))
+            score = float(scorer(view, X, y, sample_weight=sample_weight))
+            values = {"validation_loss": loss, "validation_score": score}
+            return values, -score if by_score else loss
+
+        return validate
+
+    # --- predicting ---------------------------------------------------------------
+
+    def _raw_outputs(self, X):
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, accept_sparse="csr", dtype=self.network_.dtype, reset=False
+        )
+        return self.network_.raw_outputs(X)
+
+    # --- what was learned ---------------------------------------------------------
+
+    def _parameters(self, *names):
+        if not hasattr(self, "network_"):
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet: call fit first."
+            )
+        addresses = self.network_.parameter_names()
+        return [self.network_.view(*a) for a in addresses if a[1] in names]
+
+    @property
+    def coefs_(self):
+        return self._parameters("kernel")
+
+    @property
+    def intercepts_(self):
+        # a dense layer before batch normalization leaves the bias to its shift
+        return self._parameters("bias", "shift")
+
+    @property
+    def history_(self):
+        if not hasattr(self, "_training_state"):
+            raise AttributeError(
+                f"This {type(self).__name__} is not fitted yet: call fit first."
+            )
+        history = self._training_state.history.items()
+        return {name: np.asarray(x) for name, x in history if name != "monitored"}
+
+    @property
+    def loss_curve_(self):
+        return self.history_["loss"].tolist()
+
+    @property
+    def validation_loss_curve_(self):
+        return self._curve("validation_loss")
+
+    @property
+    def validation_scores_(self):
+        return self._curve("validation_score")
+
+    def _curve(self, name):
+        history = self.history_
+        return history[name].tolist() if name in history else None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,0 +1,189 @@
+"""The documentation of parameters and attributes that all network estimators share."""
+
+PARAMETERS = """
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
+"nadam", "amsgrad", "lbfgs"} or Optimizer, default="adam"
+        How the weights follow the gradient. An instance of a class of
+        `skdeep.optimizers` has parameters of its own, which a grid search reaches as
+        ``optimizer__momentum``.
+
+    learning_rate : "auto" or float, default="auto"
+        The learning rate at the start, times what the schedule says; ``"auto"`` is the
+        optimizer's own.
+
+    learning_rate_schedule : {"constant", "step", "exponential", "inverse_scaling", \
+"cosine", "one_cycle", "warmup_cosine", "plateau"} or Schedule, default="constant"
+        How the learning rate changes while training.
+
+    batch_size : "auto", "full" or int, default="auto"
+        The samples in a mini-batch: ``"auto"`` is min(200, n_samples), 1 is stochastic
+        gradient descent and ``"full"`` is batch gradient descent. The last batch of an
+        epoch may be smaller; its gradient is the mean over the samples it has.
+
+    max_iter : int, default=200
+        The largest number of epochs (for L-BFGS, of iterations).
+{dropout}
+    input_dropout : float, default=0.0
+        The share of inputs that is zeroed at random while training, in [0, 1).
+
+    weight_decay : float, default=1e-4
+        The L2 penalty: weight_decay / 2 times the sum of all squared weights (biases
+        and batch normalization excepted) is added to the mean loss. With AdamW it is
+        the rate of decoupled decay instead.
+
+    batch_norm : bool, default=False
+        Whether batch normalization stands before each hidden activation. It replaces
+        the bias of these layers: `intercepts_` then shows its shift.
+
+    loss : {losses} \
+or Loss, default="auto"
+        What is minimized. {loss_note}
+{classifier_parameters}
+    gradient_clip_norm : float or None, default=None
+        The largest norm of the whole gradient; a larger one is scaled down.
+
+    gradient_clip_value : float or None, default=None
+        The largest absolute value of an entry of the gradient; larger ones are cut.
+
+    kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
+"he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
+default="auto"
+        How the weights are drawn. ``"auto"`` chooses by the activation: He (uniform) for
+        the ReLU family, Glorot (uniform) for logistic, tanh and identity, LeCun
+        (normal) for SELU.
+
+    early_stopping : bool, default=False
+        Whether to stop when the validation data stop to improve, and to restore the
+        weights of the best epoch. The data are `X_val` where `fit` gets them, else
+        `validation_fraction` of the training data.
+
+    validation_fraction : float, default=0.1
+        The share of the training data that early stopping sets aside, in (0, 1).
+
+    n_iter_no_change : int, default=10
+        The epochs without an improvement of `tol` before training stops.
+
+    tol : float, default=1e-4
+        The smallest improvement that counts; for L-BFGS, the largest entry of the
+        gradient at which it has converged.
+
+    monitor : "loss", str or callable, default="loss"
+        What early stopping watches on the validation data: the loss, the name of a
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``.
+
+    shuffle : bool, default=True
+        Whether each epoch takes the samples in a new random order.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from where the last one ended, with the optimizer's
+        state, the schedule and the random numbers, instead of starting anew.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the initial weights, the order of the samples, the validation split and
+        dropout. An int makes results repeatable, bit for bit, with any number of
+        threads.
+
+    verbose : int, default=0
+        Whether to print a line after each epoch.
+"""
+
+ATTRIBUTES = """
+    coefs_ : list of ndarray of shape (n_inputs, n_outputs)
+        The weights of each dense layer. They share the network's memory.
+
+    intercepts_ : list of ndarray of shape (n_outputs,)
+        The biases of each dense layer (with batch normalization, the shifts of hidden
+        layers). They share the network's memory.
+
+    network_ : Network
+        The trained network; ``network_.summary()`` shows its layers,
+        ``network_.describe()`` the calls of a training step.
+
+    loss_ : float
+        The last epoch's cost: the mean loss plus the penalty.
+
+    best_loss_ : float
+        The lowest monitored loss: on the validation data where there are any, else of
+        training. With a scorer as `monitor`, the lowest validation loss.
+
+    best_iter_ : int
+        The epoch with the best monitored value, from 1.
+
+    n_iter_ : int
+        The number of epochs.
+
+    loss_curve_ : list of float
+        The cost of each epoch.
+
+    validation_loss_curve_ : list of float or None
+        The loss on the validation data after each epoch.
+
+    validation_scores_ : list of float or None
+        The score on the validation data after each epoch: of the scorer in `monitor`,
+        else what `score` gives.
+
+    history_ : dict of str to ndarray of shape (n_iter_,)
+        What was recorded for each epoch: ``"loss"``, ``"learning_rate"`` and, with
+        validation data, ``"validation_loss"`` and ``"validation_score"``.
+
+    n_parameters_ : int
+        The number of trained parameters.
+
+    n_features_in_ : int
+        The number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the features, where X had names.
+"""
+
+DROPOUT = """
+    dropout : float or array-like of float, default=0.0
+        The share of each hidden layer's outputs that is zeroed at random while
+        training, in [0, 1): one for all hidden layers, or one for each.
+"""
+
+CLASSIFIER_PARAMETERS = """
+    label_smoothing : float, default=0.0
+        The share of each target's weight that goes to all classes alike, in [0, 1).
+
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply those of the samples; ``"balanced"`` makes
+        all classes weigh alike.
+"""
+
+CLASSIFIER_ATTRIBUTES = """
+    classes_ : ndarray of shape (n_classes,)
+        The classes, or the numbers of the labels.
+"""
+
+_CLASSIFIER = {
+    "losses": '{"auto", "cross_entropy", "hinge", "squared_hinge", "focal", '
+    '"kl_divergence"}',
+    "loss_note": '``"auto"`` is cross entropy. The hinge losses give no probabilities.',
+    "classifier_parameters": CLASSIFIER_PARAMETERS,
+}
+_REGRESSOR = {
+    "losses": '{"auto", "squared_error", "absolute_error", "huber", "log_cosh", '
+    '"quantile", "poisson"}',
+    "loss_note": '``"auto"`` is the squared error.',
+    "classifier_parameters": "",
+}
+
+
+def document(*, classifier):
+    """Fill ``{parameters}`` and ``{attributes}`` into a class's docstring."""
+
+    def fill(cls):
+        if cls.__doc__ is None:  # python -OO
+            return cls
+        parameters = PARAMETERS
+        texts = _CLASSIFIER if classifier else _REGRESSOR
+        for name, text in {"dropout": DROPOUT, **texts}.items():
+            parameters = parameters.replace(f"{{{name}}}", text)
+        attributes = (CLASSIFIER_ATTRIBUTES if classifier else "") + ATTRIBUTES
+        cls.__doc__ = cls.__doc__.replace("{parameters}", parameters.strip()).replace(
+            "{attributes}", attributes.strip()
+        )
+        return cls
+
+    return fill

@@ -1,0 +1,88 @@
+"""Regression with a network: one target or many."""
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import column_or_1d
+
+from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
+from skdeep.losses import REGRESSION_LOSSES, Loss
+
+
+class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
+    """Base of the regressors."""
+
+    _parameter_constraints = {
+        **BaseNetworkEstimator._parameter_constraints,
+        "loss": [StrOptions({"auto", *REGRESSION_LOSSES}), Loss],
+    }
+    _y_numeric = True
+
+    def _learn_target(self, y, classes, first):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self._loss = self._named_loss(REGRESSION_LOSSES, "squared_error")
+        self._loss.check_target(y)
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if first:
+            self._n_outputs, self._y_ndim = n_outputs, y.ndim
+        elif n_outputs != self._n_outputs:
+            raise ValueError(
+                f"y has {n_outputs} targets, but the earlier fit saw {self._n_outputs}."
+            )
+        return y
+
+    def _encode_target(self, y, dtype):
+        return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype), None
+
+    @available_if(learns_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one more epoch, on these samples only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights.
+
+        Returns
+        -------
+        self : object
+            The estimator after another epoch.
+        """
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            (None, None, None),
+            goes_on=hasattr(self, "network_"),
+            partial=True,
+        )
+
+    def predict(self, X):
+        """The targets of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        z = self._raw_outputs(X)
+        y = self.network_.loss.inverse_link(z)
+        return y[:, 0] if self._y_ndim == 1 else y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,89 @@
+"""Compiled forward passes, each with buffers of its own, kept for the next prediction."""
+
+from skdeep.layers.sparse_input import SparseRows
+from skdeep.program import ROWS, Buffer, Program
+from skdeep.threads import threads
+
+# Rows that a prediction handles at a time.
+_BLOCK = 1024
+
+
+class ForwardPass:
+    """The forward pass of prediction for blocks of up to `rows` rows."""
+
+    def __init__(self, network, x, rows):
+        self.rows = rows
+        calls, shared = [], {"reserved": {x}}
+        self._x = self._out = x
+        for (_, layer), scope in zip(
+            network.layers, network.scopes(calls, shared), strict=True
+        ):
+            self._out = layer.infer(scope, self._out)
+        self._program = Program(calls, network.dtype)
+        self._memory = self._program.allocate(rows)
+        self._bound = {}
+
+    @property
+    def flops(self):
+        return self._bind(self.rows).flops
+
+    def run(self, rows):
+        """Run for the first `rows` rows of the input; return the outputs."""
+        self._bind(rows).run()
+        return self._memory[self._out][:rows]
+
+    def input(self, rows):
+        """Where the input of a block goes."""
+        return self._memory[self._x][:rows]
+
+    def _bind(self, rows):
+        if rows not in self._bound:
+            if len(self._bound) > 1:  # the full block, and the last one of a data set
+                self._bound = {self.rows: self._bound[self.rows]}
+            self._bound[rows] = self._program.bind(self._memory, rows)
+        return self._bound[rows]
+
+
+class ForwardPasses:
+    """The compiled forward passes of a network: any number of threads may predict.
+
+    Passes for one row and for a full block are kept. Taking one from a list and
+    putting it back are atomic, so that each thread works in its own buffers.
+    """
+
+    def __init__(self):
+        self._idle = {1: [], _BLOCK: []}
+
+    def raw_outputs(self, network, x, out):
+        """Write the outputs of the last layer for every row of `x` into `out`."""
+        n = x.shape[0]
+        rows = min(n, _BLOCK)
+        compiled = self._borrow(network, rows)
+        with threads(compiled.flops):
+            for start in range(0, n, _BLOCK):
+                stop = min(start + _BLOCK, n)
+                compiled.input(stop - start)[...] = x[start:stop]
+                out[start:stop] = compiled.run(stop - start)
+        if rows in self._idle:
+            self._idle[rows].append(compiled)
+
+    def _borrow(self, network, rows):
+        try:
+            return self._idle[rows].pop()
+        except (KeyError, IndexError):
+            x = Buffer("x", (ROWS, *network.input_shape))
+            return ForwardPass(network, x, rows)
+
+
+def sparse_raw_outputs(network, x, out):
+    """Write the outputs for every row of a CSR matrix: its entries are not copied."""
+    for start in range(0, x.shape[0], _BLOCK):
+        block = x[start : start + _BLOCK]
+        rows = SparseRows(
+            Buffer("x.values", ("nnz",), array=block.data),
+            Buffer("x.columns", ("nnz",), array=block.indices),
+            Buffer("x.row_end", (ROWS,), array=block.indptr[1:]),
+        )
+        compiled = ForwardPass(network, rows, block.shape[0])
+        with threads(compiled.flops):
+            out[start : start + _BLOCK] = compiled.run(block.shape[0])

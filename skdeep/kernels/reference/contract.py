@@ -1,0 +1,40 @@
+"""What every kernel says of itself, for executors to cut, order and print its calls."""
+
+import inspect
+
+
+def kernel(axis, *, writes, in_place=False, flops=None, **split):
+    """Declare a function of arrays and scalars to be a kernel.
+
+    A kernel writes into the arrays it is given and allocates none. It never
+    guesses shapes and never branches on data.
+
+    Parameters
+    ----------
+    axis : {"rows", "parameters", "features"} or None
+        What its work may be cut along; None where every call needs the whole.
+    writes : str
+        The names of the arguments it writes, separated by spaces. Arguments
+        named ``work`` and ``mask`` are scratch: their content means nothing
+        before and after the call.
+    in_place : bool, default=False
+        Whether ``out`` may be the same memory as the input.
+    flops : callable, default=None
+        The number of floating-point operations of a call, from its arguments
+        by name. Only matrix products declare it: they are what is worth
+        cutting for several threads.
+    **split : int
+        For every argument that is cut with the work: the number of its axis
+        along which it is cut.
+    """
+
+    def declare(function):
+        function.axis = axis
+        function.writes = frozenset(writes.split())
+        function.in_place = in_place
+        function.flops = flops
+        function.split = split
+        function.arguments = tuple(inspect.signature(function).parameters)
+        return function
+
+    return declare

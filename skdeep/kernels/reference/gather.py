@@ -1,0 +1,34 @@
+"""Collecting the rows of a mini-batch from the training data."""
+
+import numpy as np
+
+from skdeep.kernels.reference.contract import kernel
+
+
+@kernel("rows", writes="out", index=0, out=0)
+def gather_rows(source, index, out):
+    # mode="clip" lets NumPy write straight into out: the default mode buffers.
+    np.take(source, index, axis=0, out=out, mode="clip")
+
+
+@kernel(None, writes="out")
+def gather_weights(source, index, out):
+    """Take the rows' weights and divide by their number, so that sums are means."""
+    np.take(source, index, out=out, mode="clip")
+    np.divide(out, out.shape[0], out=out)
+
+
+@kernel(None, writes="values_out columns_out row_end_out")
+def gather_sparse_rows(
+    values, columns, row_end, index, values_out, columns_out, row_end_out
+):
+    """Take rows of a sparse matrix in CSR form, where row i ends at row_end[i]."""
+    if index.size == 0:
+        return
+    start = np.where(index > 0, row_end[index - 1], 0)
+    length = row_end[index] - start
+    np.cumsum(length, out=row_end_out)
+    total = int(row_end_out[-1])
+    position = np.arange(total) + np.repeat(start - (row_end_out - length), length)
+    values_out[:total] = values[position]
+    columns_out[:total] = columns[position]

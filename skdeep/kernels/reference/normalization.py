@@ -1,0 +1,92 @@
+"""Batch normalization (Ioffe and Szegedy 2015) with weighted samples.
+
+With weights w that sum to one over the batch:
+
+    mean = sum w x,    variance = sum w (x - mean)^2,
+    normalized = (x - mean) / sqrt(variance + epsilon),    out = scale * normalized + shift
+
+and, since d_scale = sum d_out * normalized and d_shift = sum d_out,
+
+    d_x = scale / sqrt(variance + epsilon) * (d_out - w (d_shift + normalized * d_scale))
+"""
+
+import numpy as np
+
+from skdeep.kernels.reference.contract import kernel
+
+
+@kernel(None, writes="share normalized inverse_deviation running_mean running_variance out")
+def batch_norm_forward(
+    x,
+    weight,
+    scale,
+    shift,
+    step,
+    batch_size,
+    momentum,
+    epsilon,
+    share,
+    work,
+    normalized,
+    inverse_deviation,
+    running_mean,
+    running_variance,
+    out,
+):
+    # a batch without any weight has mean and variance zero instead of 0 / 0
+    total = max(np.add.reduce(weight), np.finfo(weight.dtype).tiny)
+    np.divide(weight, total, out=share)
+    # Running averages start as plain means, so that they never remember their start;
+    # a last batch that is not full counts as much as it is full.
+    update = max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size
+
+    mean = work
+    np.matmul(share, x, out=mean)
+    np.subtract(x, mean, out=normalized)
+    np.multiply(running_mean, 1 - update, out=running_mean)
+    np.multiply(mean, update, out=mean)
+    np.add(running_mean, mean, out=running_mean)
+
+    variance = inverse_deviation
+    np.multiply(normalized, normalized, out=out)
+    np.matmul(share, out, out=variance)
+    np.multiply(running_variance, 1 - update, out=running_variance)
+    np.multiply(variance, update, out=work)
+    np.add(running_variance, work, out=running_variance)
+
+    np.add(variance, epsilon, out=inverse_deviation)
+    np.sqrt(inverse_deviation, out=inverse_deviation)
+    np.divide(1, inverse_deviation, out=inverse_deviation)
+    np.multiply(normalized, inverse_deviation, out=normalized)
+    np.multiply(normalized, scale, out=out)
+    np.add(out, shift, out=out)
+
+
+@kernel(None, writes="d_scale d_shift")
+def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
+    np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
+    np.add.reduce(d_out, axis=0, out=d_shift)
+
+
+@kernel("rows", writes="d_x", d_out=0, normalized=0, share=0, d_x=0)
+def batch_norm_backward_input(
+    d_out, normalized, share, scale, inverse_deviation, d_scale, d_shift, d_x
+):
+    np.multiply(normalized, d_scale, out=d_x)
+    np.add(d_x, d_shift, out=d_x)
+    np.multiply(d_x, share[:, np.newaxis], out=d_x)
+    np.subtract(d_out, d_x, out=d_x)
+    np.multiply(d_x, inverse_deviation, out=d_x)
+    np.multiply(d_x, scale, out=d_x)
+
+
+@kernel("rows", writes="out", x=0, out=0, in_place=True)
+def batch_norm_inference(
+    x, scale, shift, running_mean, running_variance, epsilon, work, out
+):
+    np.add(running_variance, epsilon, out=work)
+    np.sqrt(work, out=work)
+    np.divide(scale, work, out=work)
+    np.subtract(x, running_mean, out=out)
+    np.multiply(out, work, out=out)
+    np.add(out, shift, out=out)

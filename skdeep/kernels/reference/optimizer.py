@@ -1,0 +1,262 @@
+"""One step of each optimizer on flat vectors, and what acts on gradients before it.
+
+``learning_rate`` and ``step`` (1 for the first) are arrays of one number that the
+executor sets before each step. A step consumes the gradient: the vector is scratch to
+it. The sums of AdaGrad's and Adam's kind leave out the constant factor of their
+recursion, (1 - beta), and put it into the step's scalars: that saves a pass each.
+"""
+
+import math
+
+import numpy as np
+from scipy.linalg.blas import daxpy, saxpy
+
+from skdeep.kernels.reference.contract import kernel
+
+
+def _step(**slots):
+    writes = " ".join(["parameters", "gradient", *slots])
+    return kernel("parameters", writes=writes, parameters=0, gradient=0, **slots)
+
+
+def _add_scaled(x, factor, y):
+    """y += factor * x, without a temporary."""
+    axpy = saxpy if y.dtype == np.float32 else daxpy
+    axpy(x, y, a=factor)
+
+
+@kernel("parameters", writes="gradient", parameters=0, gradient=0)
+def add_weight_decay(parameters, gradient, rate):
+    """Add the gradient of rate / 2 * ||parameters||^2."""
+    _add_scaled(parameters, rate, gradient)
+
+
+@kernel("parameters", writes="parameters", parameters=0)
+def decay_parameters(parameters, learning_rate, rate):
+    """Decoupled weight decay (Loshchilov and Hutter 2019)."""
+    np.multiply(parameters, 1 - float(learning_rate[0]) * rate, out=parameters)
+
+
+@kernel(None, writes="gradient")
+def clip_by_norm(gradient, max_norm):
+    """Scale the whole gradient so that its norm is at most max_norm."""
+    norm = math.sqrt(np.dot(gradient, gradient))
+    np.multiply(gradient, max_norm / max(norm, max_norm), out=gradient)
+
+
+@kernel("parameters", writes="gradient", gradient=0)
+def clip_by_value(gradient, limit):
+    np.minimum(gradient, limit, out=gradient)
+    np.maximum(gradient, -limit, out=gradient)
+
+
+# w -= lr g
+@_step()
+def sgd_step(parameters, gradient, learning_rate):
+    _add_scaled(gradient, -learning_rate[0], parameters)
+
+
+# Polyak 1964: v = momentum v - lr g; w += v
+@_step(velocity=0)
+def momentum_step(parameters, gradient, velocity, learning_rate, momentum):
+    np.multiply(velocity, momentum, out=velocity)
+    _add_scaled(gradient, -learning_rate[0], velocity)
+    np.add(parameters, velocity, out=parameters)
+
+
+# Nesterov 1983, in the form of Sutskever et al. 2013 with w the looked-ahead point:
+# v = momentum v - lr g; w += momentum v - lr g
+@_step(velocity=0)
+def nesterov_step(parameters, gradient, velocity, learning_rate, momentum):
+    np.multiply(velocity, momentum, out=velocity)
+    _add_scaled(gradient, -learning_rate[0], velocity)
+    _add_scaled(velocity, momentum, parameters)
+    _add_scaled(gradient, -learning_rate[0], parameters)
+
+
+# Duchi et al. 2011: a += g^2; w -= lr g / (sqrt(a) + epsilon)
+@_step(accumulator=0, work=0)
+def adagrad_step(parameters, gradient, accumulator, work, learning_rate, epsilon):
+    np.multiply(gradient, gradient, out=work)
+    np.add(accumulator, work, out=accumulator)
+    np.sqrt(accumulator, out=work)
+    np.add(work, epsilon, out=work)
+    np.divide(gradient, work, out=gradient)
+    _add_scaled(gradient, -learning_rate[0], parameters)
+
+
+# Tieleman and Hinton 2012: v = rho v + (1 - rho) g^2; u = g / (sqrt(v) + epsilon)
+# square_sum holds v / (1 - rho)
+@_step(square_sum=0, work=0)
+def rmsprop_step(parameters, gradient, square_sum, work, learning_rate, rho, epsilon):
+    _scale_by_root_mean_square(gradient, square_sum, work, rho, epsilon)
+    _add_scaled(gradient, -learning_rate[0] / math.sqrt(1 - rho), parameters)
+
+
+# the same with velocity: d = momentum d + lr u; w -= d
+@_step(square_sum=0, velocity=0, work=0)
+def rmsprop_momentum_step(
+    parameters,
+    gradient,
+    square_sum,
+    velocity,
+    work,
+    learning_rate,
+    rho,
+    momentum,
+    epsilon,
+):
+    _scale_by_root_mean_square(gradient, square_sum, work, rho, epsilon)
+    np.multiply(velocity, momentum, out=velocity)
+    _add_scaled(gradient, learning_rate[0] / math.sqrt(1 - rho), velocity)
+    np.subtract(parameters, velocity, out=parameters)
+
+
+def _scale_by_root_mean_square(gradient, square_sum, work, rho, epsilon):
+    """gradient becomes sqrt(1 - rho) g / (sqrt(v) + epsilon)."""
+    np.multiply(gradient, gradient, out=work)
+    np.multiply(square_sum, rho, out=square_sum)
+    np.add(square_sum, work, out=square_sum)
+    np.sqrt(square_sum, out=work)
+    np.add(work, epsilon / math.sqrt(1 - rho), out=work)
+    np.divide(gradient, work, out=gradient)
+
+
+# Graves 2013: m = rho m + (1 - rho) g as well, and u = g / (sqrt(v - m^2) + epsilon)
+@_step(square_mean=0, mean=0, velocity=0, work=0)
+def rmsprop_centered_step(
+    parameters,
+    gradient,
+    square_mean,
+    mean,
+    velocity,
+    work,
+    learning_rate,
+    rho,
+    momentum,
+    epsilon,
+):
+    np.multiply(gradient, gradient, out=work)
+    np.multiply(work, 1 - rho, out=work)
+    np.multiply(square_mean, rho, out=square_mean)
+    np.add(square_mean, work, out=square_mean)
+    np.multiply(mean, rho, out=mean)
+    _add_scaled(gradient, 1 - rho, mean)
+    np.multiply(mean, mean, out=work)
+    np.subtract(square_mean, work, out=work)
+    np.maximum(work, 0, out=work)  # rounding can leave a variance below zero
+    np.sqrt(work, out=work)
+    np.add(work, epsilon, out=work)
+    np.divide(gradient, work, out=gradient)
+    np.multiply(velocity, momentum, out=velocity)
+    _add_scaled(gradient, learning_rate[0], velocity)
+    np.subtract(parameters, velocity, out=parameters)
+
+
+# Kingma and Ba 2015: m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2;
+# w -= lr m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+# gradient_sum holds m / (1 - beta_1), square_sum holds v / (1 - beta_2)
+@_step(gradient_sum=0, square_sum=0)
+def adam_step(
+    parameters,
+    gradient,
+    gradient_sum,
+    square_sum,
+    learning_rate,
+    step,
+    beta_1,
+    beta_2,
+    epsilon,
+):
+    _add_moments(gradient, gradient_sum, square_sum, beta_1, beta_2)
+    root = gradient
+    np.sqrt(square_sum, out=root)
+    _adam_update(
+        parameters, gradient_sum, root, learning_rate, step, beta_1, beta_2, epsilon
+    )
+
+
+# Reddi et al. 2018: the same with the largest v so far in the denominator
+@_step(gradient_sum=0, square_sum=0, largest_square_sum=0)
+def amsgrad_step(
+    parameters,
+    gradient,
+    gradient_sum,
+    square_sum,
+    largest_square_sum,
+    learning_rate,
+    step,
+    beta_1,
+    beta_2,
+    epsilon,
+):
+    _add_moments(gradient, gradient_sum, square_sum, beta_1, beta_2)
+    np.maximum(largest_square_sum, square_sum, out=largest_square_sum)
+    root = gradient
+    np.sqrt(largest_square_sum, out=root)
+    _adam_update(
+        parameters, gradient_sum, root, learning_rate, step, beta_1, beta_2, epsilon
+    )
+
+
+def _add_moments(gradient, gradient_sum, square_sum, beta_1, beta_2):
+    np.multiply(gradient_sum, beta_1, out=gradient_sum)
+    np.add(gradient_sum, gradient, out=gradient_sum)
+    np.multiply(square_sum, beta_2, out=square_sum)
+    np.multiply(gradient, gradient, out=gradient)
+    np.add(square_sum, gradient, out=square_sum)
+
+
+def _adam_update(
+    parameters, gradient_sum, root, learning_rate, step, beta_1, beta_2, epsilon
+):
+    t = int(step[0])
+    root_scale = math.sqrt((1 - beta_2**t) / (1 - beta_2))
+    np.add(root, epsilon * root_scale, out=root)
+    np.divide(gradient_sum, root, out=root)
+    scale = learning_rate[0] * (1 - beta_1) / (1 - beta_1**t) * root_scale
+    _add_scaled(root, -scale, parameters)
+
+
+# Dozat 2016: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2); with the products of the mu,
+# m_hat = mu_{t+1} m / (1 - prod_{t+1}) + (1 - mu_t) g / (1 - prod_t)
+@kernel(None, writes="momentum_product")
+def nadam_schedule(momentum_product, step, beta_1):
+    """Multiply the product of the momentum coefficients by this step's."""
+    momentum_product *= _nadam_momentum(beta_1, int(step[0]))
+
+
+def _nadam_momentum(beta_1, t):
+    return beta_1 * (1 - 0.5 * 0.96 ** (0.004 * t))
+
+
+@_step(mean=0, square_sum=0, work=0)
+def nadam_step(
+    parameters,
+    gradient,
+    mean,
+    square_sum,
+    work,
+    learning_rate,
+    step,
+    momentum_product,
+    beta_1,
+    beta_2,
+    epsilon,
+):
+    t = int(step[0])
+    now, ahead = _nadam_momentum(beta_1, t), _nadam_momentum(beta_1, t + 1)
+    product = float(momentum_product[0])
+    np.multiply(mean, beta_1, out=mean)
+    _add_scaled(gradient, 1 - beta_1, mean)
+    np.multiply(square_sum, beta_2, out=square_sum)
+    np.multiply(gradient, gradient, out=work)
+    np.add(square_sum, work, out=square_sum)
+
+    np.multiply(gradient, (1 - now) / (1 - product), out=gradient)
+    _add_scaled(mean, ahead / (1 - product * ahead), gradient)
+    np.sqrt(square_sum, out=work)
+    root_scale = math.sqrt((1 - beta_2**t) / (1 - beta_2))
+    np.add(work, epsilon * root_scale, out=work)
+    np.divide(gradient, work, out=gradient)
+    _add_scaled(gradient, -learning_rate[0] * root_scale, parameters)

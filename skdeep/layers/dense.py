@@ -1,0 +1,113 @@
+"""The dense (fully connected) layer."""
+
+from numbers import Integral
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skdeep import kernels
+from skdeep.initializers import INITIALIZERS, Initializer, get_initializer
+from skdeep.layers.layer import Layer, Parameter
+from skdeep.layers.sparse_input import SparseRows
+from skdeep.program import ROWS
+
+
+class Dense(Layer):
+    """Weighted sums of all inputs: ``x @ kernel + bias``.
+
+    Parameters
+    ----------
+    units : int
+        The number of outputs.
+
+    use_bias : bool, default=True
+        Whether a bias is added. A layer before batch normalization needs none.
+
+    kernel_initializer : str or Initializer, default="glorot_uniform"
+        How the kernel's values are drawn.
+
+    bias_initializer : str or Initializer, default="zeros"
+        How the bias' values are drawn.
+
+    Examples
+    --------
+    >>> from skdeep.layers import Dense
+    >>> Dense(10).output_shape((64,))
+    (10,)
+    """
+
+    _parameter_constraints = {
+        "units": [Interval(Integral, 1, None, closed="left")],
+        "use_bias": ["boolean"],
+        "kernel_initializer": [StrOptions(set(INITIALIZERS)), Initializer],
+        "bias_initializer": [StrOptions(set(INITIALIZERS)), Initializer],
+    }
+
+    def __init__(
+        self,
+        units,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+    ):
+        self.units = units
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+
+    def output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def parameters(self, input_shape):
+        kernel = Parameter(
+            (input_shape[-1], self.units),
+            get_initializer(self.kernel_initializer),
+            decays=True,
+        )
+        if not self.use_bias:
+            return {"kernel": kernel}
+        bias = Parameter(
+            (self.units,), get_initializer(self.bias_initializer), decays=False
+        )
+        return {"kernel": kernel, "bias": bias}
+
+    def forward(self, scope, x):
+        scope.keep("x", x)
+        out = scope.buffer("out", (ROWS, self.units))
+        kernel, bias = scope.parameters["kernel"], scope.parameters.get("bias")
+        if isinstance(x, SparseRows):
+            scope.call(
+                kernels.sparse_dense_forward,
+                **x.arguments,
+                kernel=kernel,
+                bias=bias,
+                out=out,
+            )
+        else:
+            scope.call(kernels.dense_forward, x=x, kernel=kernel, bias=bias, out=out)
+        return out
+
+    def backward_parameters(self, scope, d_out):
+        x, d_kernel = scope["x"], scope.gradients["kernel"]
+        if isinstance(x, SparseRows):
+            scope.call(
+                kernels.sparse_dense_backward_kernel,
+                **x.arguments,
+                d_out=d_out,
+                d_kernel=d_kernel,
+            )
+        else:
+            scope.call(kernels.dense_backward_kernel, x=x, d_out=d_out, d_kernel=d_kernel)
+        if self.use_bias:
+            scope.call(
+                kernels.dense_backward_bias, d_out=d_out, d_bias=scope.gradients["bias"]
+            )
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", scope["x"].shape)
+        scope.call(
+            kernels.dense_backward_input,
+            d_out=d_out,
+            kernel=scope.parameters["kernel"],
+            d_x=d_x,
+        )
+        return d_x

@@ -1,0 +1,69 @@
+"""Dropout."""
+
+from dataclasses import replace
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from skdeep import kernels
+from skdeep.layers.layer import Layer
+from skdeep.layers.sparse_input import SparseRows
+
+
+class Dropout(Layer):
+    """Zero inputs at random while training, and scale the others to make up for it.
+
+    Prediction uses all inputs as they are ("inverted" dropout).
+
+    Parameters
+    ----------
+    rate : float, default=0.5
+        The share of inputs that is zeroed, in [0, 1).
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014). "Dropout: a
+    simple way to prevent neural networks from overfitting". JMLR 15.
+
+    Examples
+    --------
+    >>> from skdeep.layers import Dropout
+    >>> Dropout(0.2)
+    Dropout(rate=0.2)
+    """
+
+    _parameter_constraints = {"rate": [Interval(Real, 0, 1, closed="left")]}
+
+    def __init__(self, rate=0.5):
+        self.rate = rate
+
+    def forward(self, scope, x):
+        if isinstance(x, SparseRows):
+            # Dropping an entry that is zero changes nothing, so only the others draw.
+            return replace(x, values=self._drop(scope, x.values))
+        return self._drop(scope, x)
+
+    def _drop(self, scope, x):
+        keep = scope.buffer("keep", x.shape)
+        out = scope.buffer("out", x.shape)
+        scope.call(
+            kernels.dropout_forward,
+            scratch=x.shape,
+            x=x,
+            stream=scope.shared["stream"],
+            layer=scope.index,
+            step=scope.shared["step"],
+            rate=float(self.rate),
+            uniform=scope.buffer("uniform", x.shape, "float32"),
+            keep=keep,
+            out=out,
+        )
+        return out
+
+    def infer(self, scope, x):
+        return x
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", d_out.shape)
+        scope.call(kernels.dropout_backward, d_out=d_out, keep=scope["keep"], d_x=d_x)
+        return d_x

@@ -1,0 +1,79 @@
+"""What a layer is: a small immutable description that writes kernel calls."""
+
+from dataclasses import dataclass
+
+from sklearn.base import BaseEstimator
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a layer.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+
+    initializer : Initializer
+        How its values are drawn.
+
+    decays : bool
+        Whether weight decay acts on it: on kernels, not on biases, scales and shifts.
+    """
+
+    shape: tuple
+    initializer: object
+    decays: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """An array of a layer that training keeps but no gradient reaches.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Its shape.
+
+    initial : float
+        The value of every entry before training.
+    """
+
+    shape: tuple
+    initial: float
+
+
+class Layer(BaseEstimator):
+    """Base of all layers.
+
+    A layer is described by its constructor's parameters and never changes. It writes
+    the calls of its forward pass with `forward` (training) and `infer` (prediction),
+    and those of backpropagation with `backward_parameters`, then `backward_input`.
+    """
+
+    def output_shape(self, input_shape):
+        """The shape of one sample's output, from that of its input."""
+        return input_shape
+
+    def parameters(self, input_shape):
+        """The trained arrays: a dict from name to `Parameter`."""
+        return {}
+
+    def state(self, input_shape):
+        """The arrays kept besides: a dict from name to `State`."""
+        return {}
+
+    def forward(self, scope, x):
+        """Write the calls from the input `x` on in training; return the output buffer."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward.")
+
+    def infer(self, scope, x):
+        """Write the calls of prediction; return the output buffer."""
+        return self.forward(scope, x)
+
+    def backward_parameters(self, scope, d_out):
+        """Write the calls that compute the gradients of the parameters."""
+
+    def backward_input(self, scope, d_out):
+        """Write the calls of the gradient with respect to the input; return its buffer."""
+        raise NotImplementedError(f"{type(self).__name__} must define backward_input.")

@@ -1,0 +1,119 @@
+"""Batch normalization."""
+
+from numbers import Real
+
+from sklearn.utils._param_validation import Interval
+
+from skdeep import kernels
+from skdeep.initializers import Constant
+from skdeep.layers.layer import Layer, Parameter, State
+
+
+class BatchNormalization(Layer):
+    """Bring each input to mean 0 and variance 1 over the batch, then scale and shift it.
+
+    While training, the mean and the variance are those of the mini-batch, with samples
+    counted by their weights. Prediction uses running averages of both, so that it does
+    not depend on what else is predicted, and never changes them.
+
+    Parameters
+    ----------
+    momentum : float, default=0.9
+        How much of the running averages each full batch keeps. The first batches
+        count alike, so that the averages never remember where they started.
+
+    epsilon : float, default=1e-5
+        Added to the variance before the square root.
+
+    References
+    ----------
+    Ioffe and Szegedy (2015). "Batch normalization: accelerating deep network training
+    by reducing internal covariate shift". ICML.
+
+    Examples
+    --------
+    >>> from skdeep.layers import BatchNormalization
+    >>> sorted(BatchNormalization().parameters((10,)))
+    ['scale', 'shift']
+    """
+
+    _parameter_constraints = {
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, momentum=0.9, epsilon=1e-5):
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def parameters(self, input_shape):
+        shape = input_shape[-1:]
+        return {
+            "scale": Parameter(shape, Constant(1.0), decays=False),
+            "shift": Parameter(shape, Constant(0.0), decays=False),
+        }
+
+    def state(self, input_shape):
+        shape = input_shape[-1:]
+        return {
+            "running_mean": State(shape, 0.0),
+            "running_variance": State(shape, 1.0),
+        }
+
+    def forward(self, scope, x):
+        features = x.shape[-1:]
+        out = scope.buffer("out", x.shape)
+        scope.call(
+            kernels.batch_norm_forward,
+            scratch=features,
+            x=x,
+            weight=scope.shared["weight"],
+            step=scope.shared["step"],
+            batch_size=scope.shared["batch_size"],
+            momentum=float(self.momentum),
+            epsilon=float(self.epsilon),
+            share=scope.buffer("share", x.shape[:1]),
+            normalized=scope.buffer("normalized", x.shape),
+            inverse_deviation=scope.buffer("inverse_deviation", features),
+            **scope.parameters,
+            **scope.state,
+            out=out,
+        )
+        return out
+
+    def infer(self, scope, x):
+        out = scope.buffer("out", x.shape)
+        scope.call(
+            kernels.batch_norm_inference,
+            scratch=x.shape[-1:],
+            x=x,
+            epsilon=float(self.epsilon),
+            **scope.parameters,
+            **scope.state,
+            out=out,
+        )
+        return out
+
+    def backward_parameters(self, scope, d_out):
+        scope.call(
+            kernels.batch_norm_backward_parameters,
+            d_out=d_out,
+            normalized=scope["normalized"],
+            d_scale=scope.gradients["scale"],
+            d_shift=scope.gradients["shift"],
+        )
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", d_out.shape)
+        scope.call(
+            kernels.batch_norm_backward_input,
+            d_out=d_out,
+            normalized=scope["normalized"],
+            share=scope["share"],
+            scale=scope.parameters["scale"],
+            inverse_deviation=scope["inverse_deviation"],
+            d_scale=scope.gradients["scale"],
+            d_shift=scope.gradients["shift"],
+            d_x=d_x,
+        )
+        return d_x

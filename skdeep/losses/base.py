@@ -1,0 +1,153 @@
+"""What a loss is, for those built in and for a user's own."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skdeep import kernels
+from skdeep.program import ROWS, Buffer, Program, Scope
+
+
+class Loss(BaseEstimator):
+    """Base of all losses; subclass it to train with your own.
+
+    A subclass defines `value` and `gradient`, and where predictions are not the raw
+    outputs, `inverse_link`. ``z`` always is the raw output of the network's last layer,
+    of shape (n_samples, n_outputs), and ``target`` has the same shape: for regressors
+    the targets; for classifiers 0 or 1, in one column for two classes, in one column a
+    class for more, in one column a label for multilabel targets.
+
+    Attributes
+    ----------
+    task : {"classification", "regression"} or None
+        The estimators that the loss is for; None for both.
+
+    probabilistic : bool
+        Whether `inverse_link` gives probabilities, so that a classifier has
+        `predict_proba`.
+
+    soft_targets : bool
+        Whether targets may be probabilities instead of classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep import MLPRegressor
+    >>> from skdeep.losses import Loss
+    >>> class FourthPower(Loss):
+    ...     def value(self, target, z):
+    ...         return np.mean((z - target) ** 4, axis=1)
+    ...     def gradient(self, target, z):
+    ...         return 4 * (z - target) ** 3 / z.shape[1]
+    >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+    >>> model = MLPRegressor(loss=FourthPower(), random_state=0).fit(X, X.ravel())
+    >>> model.predict([[0.5]]).shape
+    (1,)
+    """
+
+    task = None
+    probabilistic = False
+    soft_targets = False
+    _parameter_constraints = {}
+
+    def value(self, target, z):
+        """The loss of each row.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n_samples, n_outputs)
+            What is to be predicted.
+
+        z : ndarray of shape (n_samples, n_outputs)
+            The network's raw outputs.
+
+        Returns
+        -------
+        losses : ndarray of shape (n_samples,)
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define value.")
+
+    def gradient(self, target, z):
+        """The derivative of each row's loss with respect to its outputs.
+
+        Parameters
+        ----------
+        target : ndarray of shape (n_samples, n_outputs)
+            What is to be predicted.
+
+        z : ndarray of shape (n_samples, n_outputs)
+            The network's raw outputs.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_samples, n_outputs)
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define gradient.")
+
+    def inverse_link(self, z):
+        """Predictions from raw outputs: probabilities, or means."""
+        return z
+
+    def check_target(self, target):
+        """Raise a ValueError where a regression target is outside the loss's domain."""
+
+    def resolve(self, target_type):
+        """The loss for a type of target, as `sklearn.utils.multiclass` names them."""
+        return self
+
+    def emit(self, scope, z, target, weight):
+        """Write the call that computes losses and gradient; return both buffers."""
+        losses = scope.buffer("losses", (ROWS,))
+        d_z = scope.buffer("d_z", z.shape)
+        scope.call(
+            self._kernel(),
+            scratch=z.shape,
+            z=z,
+            target=target,
+            weight=weight,
+            **self._kernel_parameters(),
+            losses=losses,
+            d_z=d_z,
+        )
+        return losses, d_z
+
+    def _kernel(self):
+        return kernels.python_loss(self)
+
+    def _kernel_parameters(self):
+        return {}
+
+
+class KernelLoss(Loss):
+    """A loss whose arithmetic is a kernel; `value` and `gradient` ask the kernel."""
+
+    kernel = None
+
+    def value(self, target, z):
+        return self._evaluate(target, z)[0]
+
+    def gradient(self, target, z):
+        return self._evaluate(target, z)[1]
+
+    def _evaluate(self, target, z):
+        z = np.ascontiguousarray(z)
+        inputs = {
+            "z": z,
+            "target": np.ascontiguousarray(target, dtype=z.dtype),
+            "weight": np.ones(z.shape[0], dtype=z.dtype),
+        }
+        buffers = {
+            name: Buffer(name, (ROWS, *array.shape[1:]), array=array)
+            for name, array in inputs.items()
+        }
+        calls = []
+        losses, d_z = self.emit(Scope("loss", calls, {}), **buffers)
+        program = Program(calls, z.dtype)
+        memory = program.allocate(z.shape[0])
+        program.bind(memory, z.shape[0]).run()
+        return memory[losses], memory[d_z]
+
+    def _kernel(self):
+        return type(self).kernel
+
+    def _kernel_parameters(self):
+        return {name: float(value) for name, value in self.get_params().items()}

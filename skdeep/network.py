@@ -1,0 +1,446 @@
+"""A network: layers, a loss and an optimizer on one flat vector of parameters.
+
+All parameters live in one vector, those that weight decay acts on first, so that an
+optimizer's step, the decay, clipping and a copy of the model are each one call.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skdeep import kernels
+from skdeep.batch import BatchPlan, write_batch
+from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.program import ROWS, Buffer, Program, Scope
+from skdeep.threads import threads
+
+# What the counter-based random numbers are for; layers are numbered from the last on.
+SHUFFLING, INITIAL_WEIGHTS, _FIRST_LAYER = 0, 1, 2
+# Rows that an evaluation of the objective handles at a time.
+_OBJECTIVE_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What acts on gradients and weights besides the optimizer.
+
+    Parameters
+    ----------
+    weight_decay : float, default=0.0
+        The factor of the L2 penalty, or the rate of decoupled decay.
+
+    gradient_clip_norm : float or None, default=None
+        The largest norm of the whole gradient.
+
+    gradient_clip_value : float or None, default=None
+        The largest absolute value of each of its entries.
+    """
+
+    weight_decay: float = 0.0
+    gradient_clip_norm: float | None = None
+    gradient_clip_value: float | None = None
+
+
+class StepMemory:
+    """The arrays of a training run besides the network's own, and its random numbers.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+
+    key : array-like of two integers
+        Decides all random numbers.
+
+    batch_size : int
+        The rows of a full batch.
+    """
+
+    def __init__(self, network, key, batch_size):
+        optimizer = network.optimizer
+        self.stream = kernels.PhiloxStream(key)
+        self.gradient = np.zeros_like(network.parameters)
+        self.step = np.zeros(1, dtype=np.int64)
+        self.learning_rate = np.zeros(1)
+        self.total = np.zeros(1)
+        self.index = np.zeros(batch_size, dtype=np.intp)
+        self.optimizer_state = {
+            **{k: np.full_like(self.gradient, v) for k, v in optimizer.slots.items()},
+            **{k: np.full(1, v) for k, v in optimizer.scalars.items()},
+        }
+
+
+class _Arrays:
+    """Named arrays, views of one flat vector."""
+
+    def __init__(self, shapes):
+        self.shapes = shapes
+        self.ranges, stop = {}, 0
+        for address, shape in shapes.items():
+            start, stop = stop, stop + math.prod(shape)
+            self.ranges[address] = slice(start, stop)
+        self.size = stop
+
+    def view(self, vector, address):
+        return vector[self.ranges[address]].reshape(self.shapes[address])
+
+
+class Network:
+    """Layers on one flat vector of parameters, and the programs that train and apply them.
+
+    Parameters
+    ----------
+    layers : sequence of (str, Layer)
+        The layers and their names, from input to output.
+
+    loss : Loss
+        The loss, resolved for the type of target.
+
+    optimizer : Optimizer
+        The optimizer.
+
+    input_shape : tuple of int
+        The shape of one sample.
+
+    dtype : dtype
+        float32 or float64.
+
+    settings : Settings, default=Settings()
+        Weight decay and gradient clipping.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        All trained numbers; those that weight decay acts on come first.
+
+    n_decayed : int
+        How many of them weight decay acts on.
+
+    state : ndarray of shape (n_state,)
+        The statistics of batch normalization.
+
+    shapes : list of tuple of int
+        The output shape of each layer.
+
+    plan : BatchPlan or None
+        How training gathered its batches.
+    """
+
+    def __init__(self, layers, loss, optimizer, *, input_shape, dtype, settings=Settings()):
+        self.layers = tuple(layers)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.input_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        self.settings = settings
+        self.plan = None
+        self.shapes = []
+        self._specifications, self._states, shape = {}, {}, self.input_shape
+        for name, layer in self.layers:
+            for key, specification in layer.parameters(shape).items():
+                self._specifications[name, key] = specification
+            for key, state in layer.state(shape).items():
+                self._states[name, key] = state
+            shape = layer.output_shape(shape)
+            self.shapes.append(shape)
+
+        decayed = {k: p.shape for k, p in self._specifications.items() if p.decays}
+        others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
+        self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
+        self._arrays = _Arrays(decayed | others)
+        self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
+        self.parameters = np.zeros(self._arrays.size, dtype=self.dtype)
+        self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
+        self._forward_passes = ForwardPasses()
+
+    # --- parameters ---------------------------------------------------------------
+
+    def initialize(self, key):
+        """Draw all parameters, and reset the state, from a key of two integers."""
+        stream = kernels.PhiloxStream(key)
+        for index, (address, parameter) in enumerate(self._specifications.items()):
+            generator = stream.at(INITIAL_WEIGHTS, index)
+            values = parameter.initializer.sample(generator, parameter.shape)
+            self.view(*address)[...] = values
+        for address, state in self._states.items():
+            self._state_arrays.view(self.state, address)[...] = state.initial
+
+    def view(self, layer, name):
+        """A layer's parameter, by name, as an array that shares the vector's memory."""
+        return self._arrays.view(self.parameters, (layer, name))
+
+    def parameter_names(self):
+        """The (layer, name) of every parameter, from input to output."""
+        return list(self._specifications)
+
+    def penalty(self):
+        """The L2 penalty, which is part of the cost unless the decay is decoupled."""
+        if self.optimizer.decoupled_weight_decay:
+            return 0.0
+        decayed = self.parameters[: self.n_decayed]
+        # not a BLAS product: its sum would depend on the number of threads
+        return 0.5 * self.settings.weight_decay * float(np.sum(decayed * decayed))
+
+    def make_writeable(self):
+        """Copy what was loaded from read-only memory, so that training can go on."""
+        if not self.parameters.flags.writeable or not self.state.flags.writeable:
+            self.parameters, self.state = self.parameters.copy(), self.state.copy()
+            self._forward_passes = ForwardPasses()
+
+    def __getstate__(self):
+        return self.__dict__ | {"_forward_passes": ForwardPasses()}
+
+    # --- training -----------------------------------------------------------------
+
+    def training_program(self, plan, data, memory):
+        """The program of one training step: batch, forward, backward, update."""
+        calls, shared = self._gradient_calls(plan, data, memory)
+        self._write_update(calls, shared, memory)
+        return Program(calls, self.dtype)
+
+    def gradient_program(self, plan, data, memory):
+        """The program that computes the loss and its gradient, without an update."""
+        return Program(self._gradient_calls(plan, data, memory)[0], self.dtype)
+
+    def objective(self, data, rows=None):
+        """The cost and its gradient on all data, as a function of the parameters.
+
+        What backpropagation computes can be checked with it against differences of the
+        cost. Batch normalization's statistics become those of the last evaluation.
+
+        Parameters
+        ----------
+        data : TrainingData
+            The samples, with weights of sum 1 over the rows that count.
+
+        rows : ndarray of int or None, default=None
+            The numbers of the rows that count; None for all.
+
+        Returns
+        -------
+        objective : callable
+            Takes a vector of parameters; returns the mean loss plus the penalty, and
+            the gradient.
+        """
+        rows = np.arange(data.x.shape[0]) if rows is None else rows
+        # blocks bound the memory, but batch normalization must see all samples at once
+        block = len(rows) if self.state.size else min(len(rows), _OBJECTIVE_BLOCK)
+        memory = StepMemory(self, (0, 0), block)
+        memory.step[0] = 1
+        plan = BatchPlan.of(data, block, whole=False)
+        program = self.gradient_program(plan, data, memory)
+        arrays = program.allocate(block)
+        starts = range(0, len(rows), block)
+        bounds = [program.bind(arrays, min(block, len(rows) - i)) for i in starts[-2:]]
+        coupled = not self.optimizer.decoupled_weight_decay
+        rate = self.settings.weight_decay if coupled else 0.0
+
+        def objective(parameters):
+            self.parameters[...] = parameters
+            memory.total[0] = 0.0
+            gradient = np.zeros(len(parameters))
+            with threads(bounds[0].flops):
+                for start in starts:
+                    bound = bounds[-1] if start == starts[-1] else bounds[0]
+                    memory.index[: bound.rows] = rows[start : start + bound.rows]
+                    bound.run()
+                    # a batch divides by its rows
+                    memory.gradient *= bound.rows
+                    gradient += memory.gradient
+            gradient[: self.n_decayed] += rate * self.parameters[: self.n_decayed]
+            return memory.total[0] + self.penalty(), gradient
+
+        return objective
+
+    def scopes(self, calls, shared, gradient=None):
+        """A scope for each layer, with its variables as buffers."""
+        for index, (name, _) in enumerate(self.layers):
+            addresses = [a for a in self._specifications if a[0] == name]
+            states = [a for a in self._states if a[0] == name]
+            yield Scope(
+                name,
+                calls,
+                shared,
+                index=_FIRST_LAYER + index,
+                parameters=_buffers(self._arrays, self.parameters, addresses),
+                gradients=_buffers(self._arrays, gradient, addresses, "d_"),
+                state=_buffers(self._state_arrays, self.state, states),
+            )
+
+    def _gradient_calls(self, plan, data, memory):
+        calls = []
+        shared = {
+            "stream": memory.stream,
+            "batch_size": plan.batch_size,
+            "step": Buffer("step", (1,), array=memory.step),
+            "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
+        }
+        index = Buffer("index", (ROWS,), array=memory.index)
+        x, target, shared["weight"] = write_batch(calls, plan, data, index)
+        shared["reserved"] = {x}
+        layers = [layer for _, layer in self.layers]
+        scopes = list(self.scopes(calls, shared, memory.gradient))
+        out = x
+        for layer, scope in zip(layers, scopes, strict=True):
+            out = layer.forward(scope, out)
+        scope = Scope("loss", calls, shared)
+        losses, d_out = self.loss.emit(scope, out, target, shared["weight"])
+        total = Buffer("total", (1,), array=memory.total)
+        scope.call(kernels.sum_losses, losses=losses, weight=shared["weight"], total=total)
+        # nothing below the first layer with parameters needs a gradient
+        first = next(i for i, scope in enumerate(scopes) if scope.parameters)
+        for i in range(len(layers) - 1, first - 1, -1):
+            layers[i].backward_parameters(scopes[i], d_out)
+            if i > first:
+                d_out = layers[i].backward_input(scopes[i], d_out)
+        return calls, shared
+
+    def _write_update(self, calls, shared, memory):
+        scope = Scope(
+            "optimizer",
+            calls,
+            shared,
+            state={
+                name: Buffer(name, array.shape, array=array)
+                for name, array in memory.optimizer_state.items()
+            },
+        )
+        parameters = _vector("parameters", self.parameters)
+        gradient = _vector("gradient", memory.gradient)
+        settings = self.settings
+        if settings.gradient_clip_value is not None:
+            limit = float(settings.gradient_clip_value)
+            scope.call(kernels.clip_by_value, gradient=gradient, limit=limit)
+        if settings.gradient_clip_norm is not None:
+            limit = float(settings.gradient_clip_norm)
+            scope.call(kernels.clip_by_norm, gradient=gradient, max_norm=limit)
+        if settings.weight_decay:
+            decayed = _vector("kernels", self.parameters[: self.n_decayed])
+            rate = float(settings.weight_decay)
+            if self.optimizer.decoupled_weight_decay:
+                scope.call(
+                    kernels.decay_parameters,
+                    parameters=decayed,
+                    learning_rate=shared["learning_rate"],
+                    rate=rate,
+                )
+            else:
+                scope.call(
+                    kernels.add_weight_decay,
+                    parameters=decayed,
+                    gradient=_vector("d_kernels", memory.gradient[: self.n_decayed]),
+                    rate=rate,
+                )
+        self.optimizer.step(scope, parameters, gradient)
+
+    # --- prediction ---------------------------------------------------------------
+
+    def raw_outputs(self, x):
+        """The outputs of the last layer for each row, before the loss's inverse link.
+
+        Parameters
+        ----------
+        x : ndarray or csr_array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples, n_outputs)
+        """
+        z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
+        if issparse(x):
+            sparse_raw_outputs(self, x, z)
+        else:
+            self._forward_passes.raw_outputs(self, x, z)
+        return z
+
+    # --- what a person reads ------------------------------------------------------
+
+    def describe(self):
+        """The calls of one training step, in order, with the shapes of their arrays.
+
+        Returns
+        -------
+        description : str
+        """
+        return self._printed_program().describe(self.plan.batch_size)
+
+    def summary(self):
+        """The layers with their shapes and parameters, and the memory they take.
+
+        Returns
+        -------
+        summary : str
+        """
+        rows = [
+            ("layer", "type", "output shape", "parameters"),
+            ("input", "", str(self.input_shape), "0"),
+        ]
+        for (name, layer), shape in zip(self.layers, self.shapes, strict=True):
+            count = sum(
+                math.prod(p.shape)
+                for (owner, _), p in self._specifications.items()
+                if owner == name
+            )
+            rows.append((name, type(layer).__name__, str(shape), f"{count:,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            "  ".join(
+                [f"{cell:<{w}}" for cell, w in zip(row[:3], widths[:3], strict=True)]
+                + [f"{row[3]:>{widths[3]}}"]
+            )
+            for row in rows
+        ]
+        rule = "-" * len(lines[0])
+        nbytes, slots = self.parameters.nbytes, len(self.optimizer.slots)
+        lines = [lines[0], rule, *lines[1:], rule]
+        lines.append(
+            f"{self.parameters.size:,} parameters ({self.dtype.name}): {_bytes(nbytes)}"
+        )
+        if self.state.size:
+            lines.append(f"{self.state.size:,} running statistics, not trained")
+        if self.plan is not None:
+            batch = self._printed_program().nbytes(self.plan.batch_size)
+            lines.append(
+                f"training: {_bytes(nbytes * (1 + slots))} for the gradient and the "
+                f"optimizer, {_bytes(batch)} for a batch of {self.plan.batch_size}"
+            )
+        return "\n".join(lines)
+
+    def _printed_program(self):
+        if self.plan is None:
+            raise ValueError(
+                "This network was not trained yet, so the calls of its training step "
+                "are not known: fit the estimator first."
+            )
+        data = self.plan.no_data(self.input_shape, self.shapes[-1], self.dtype)
+        memory = StepMemory(self, (0, 0), 0)
+        return self.training_program(self.plan, data, memory)
+
+
+def _vector(name, array):
+    return Buffer(name, array.shape, array=array)
+
+
+def _buffers(arrays, vector, addresses, prefix=""):
+    """Buffers for named parts of a vector; without a vector, none."""
+    if vector is None:
+        return {}
+    return {
+        key: Buffer(
+            f"{owner}.{prefix}{key}",
+            arrays.shapes[owner, key],
+            array=arrays.view(vector, (owner, key)),
+        )
+        for owner, key in addresses
+    }
+
+
+def _bytes(count):
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -1,0 +1,508 @@
+"""Optimizers: how a gradient becomes a step.
+
+An optimizer is a description, a scikit-learn style object with `get_params`, `clone`
+and nested parameters in a grid search (``optimizer__momentum``). It names the vectors
+it keeps, each as long as the network's parameters, and writes the call of one step.
+Gradient clipping, weight decay and learning-rate schedules compose around it.
+"""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+from skdeep import kernels
+
+_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+_SHARE = [Interval(Real, 0, 1, closed="left")]
+
+
+class Optimizer(BaseEstimator):
+    """Base of all optimizers.
+
+    Attributes
+    ----------
+    decoupled_weight_decay : bool
+        Whether weight decay shrinks the weights directly instead of adding to the
+        gradient.
+    """
+
+    decoupled_weight_decay = False
+
+    @property
+    def slots(self):
+        """Initial values of the vectors kept besides the parameters, by name."""
+        return {}
+
+    @property
+    def scalars(self):
+        """Initial values of the single numbers kept besides, by name."""
+        return {}
+
+    def step(self, scope, parameters, gradient):
+        """Write the calls of one step.
+
+        ``scope.state`` holds the buffers of `slots` and `scalars`;
+        ``scope.shared`` holds ``learning_rate`` and ``step``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define step.")
+
+
+class _StochasticOptimizer(Optimizer):
+    """An optimizer whose step is one kernel over the flat vectors."""
+
+    def _call(self, scope, kernel, parameters, gradient, **arguments):
+        available = {**scope.shared, **scope.state, **arguments}
+        scope.call(
+            kernel,
+            scratch=parameters.shape,
+            parameters=parameters,
+            gradient=gradient,
+            **{name: available[name] for name in kernel.arguments if name in available},
+        )
+
+
+class SGD(_StochasticOptimizer):
+    """Gradient descent, with momentum or Nesterov's look-ahead.
+
+    Without momentum: w -= learning_rate * g. With momentum:
+    v = momentum * v - learning_rate * g and w += v, or for Nesterov
+    w += momentum * v - learning_rate * g. Whether it is stochastic, mini-batch or
+    batch gradient descent is the estimator's `batch_size`.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    momentum : float, default=0.0
+        How much of the velocity each step keeps, in [0, 1).
+
+    nesterov : bool, default=False
+        Whether the gradient is that of the looked-ahead point.
+
+    References
+    ----------
+    Robbins and Monro (1951). "A stochastic approximation method".
+    Polyak (1964). "Some methods of speeding up the convergence of iteration methods".
+    Sutskever, Martens, Dahl and Hinton (2013). "On the importance of initialization
+    and momentum in deep learning". ICML.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import SGD
+    >>> SGD(momentum=0.9, nesterov=True).get_params()
+    {'learning_rate': 0.01, 'momentum': 0.9, 'nesterov': True}
+    """
+
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "momentum": _SHARE,
+        "nesterov": ["boolean"],
+    }
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.nesterov = nesterov
+
+    @property
+    def slots(self):
+        return {"velocity": 0.0} if self.momentum else {}
+
+    def step(self, scope, parameters, gradient):
+        if not self.momentum:
+            self._call(scope, kernels.sgd_step, parameters, gradient)
+            return
+        kernel = kernels.nesterov_step if self.nesterov else kernels.momentum_step
+        self._call(scope, kernel, parameters, gradient, momentum=float(self.momentum))
+
+
+class AdaGrad(_StochasticOptimizer):
+    """Steps divided by the root of the sum of all squared gradients so far.
+
+    a += g^2 and w -= learning_rate * g / (sqrt(a) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    initial_accumulator_value : float, default=0.0
+        Where the sums start.
+
+    epsilon : float, default=1e-7
+        Keeps the division finite.
+
+    References
+    ----------
+    Duchi, Hazan and Singer (2011). "Adaptive subgradient methods for online learning
+    and stochastic optimization". JMLR 12.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import AdaGrad
+    >>> AdaGrad().slots
+    {'accumulator': 0.0}
+    """
+
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "initial_accumulator_value": [Interval(Real, 0, None, closed="left")],
+        "epsilon": _POSITIVE,
+    }
+
+    def __init__(self, learning_rate=0.01, initial_accumulator_value=0.0, epsilon=1e-7):
+        self.learning_rate = learning_rate
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    @property
+    def slots(self):
+        return {"accumulator": float(self.initial_accumulator_value)}
+
+    def step(self, scope, parameters, gradient):
+        self._call(
+            scope,
+            kernels.adagrad_step,
+            parameters,
+            gradient,
+            epsilon=float(self.epsilon),
+        )
+
+
+class RMSProp(_StochasticOptimizer):
+    """Steps divided by the root of a running mean of squared gradients.
+
+    v = rho * v + (1 - rho) * g^2 and w -= learning_rate * g / (sqrt(v) + epsilon).
+    With momentum, d = momentum * d + learning_rate * g / (sqrt(v) + epsilon) and
+    w -= d. Centered, v is replaced in the root by v - m^2, where m is a running mean
+    of g: an estimate of the gradient's variance.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    rho : float, default=0.9
+        How much of the running means each step keeps, in [0, 1).
+
+    momentum : float, default=0.0
+        How much of the velocity each step keeps, in [0, 1).
+
+    epsilon : float, default=1e-7
+        Keeps the division finite.
+
+    centered : bool, default=False
+        Whether the squared mean of the gradient is subtracted.
+
+    References
+    ----------
+    Tieleman and Hinton (2012). "Lecture 6.5: RMSProp". Coursera.
+    Graves (2013). "Generating sequences with recurrent neural networks".
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import RMSProp
+    >>> list(RMSProp(centered=True).slots)
+    ['square_mean', 'mean', 'velocity']
+    """
+
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "rho": _SHARE,
+        "momentum": _SHARE,
+        "epsilon": _POSITIVE,
+        "centered": ["boolean"],
+    }
+
+    def __init__(
+        self, learning_rate=0.001, rho=0.9, momentum=0.0, epsilon=1e-7, centered=False
+    ):
+        self.learning_rate = learning_rate
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    @property
+    def slots(self):
+        if self.centered:
+            return {"square_mean": 0.0, "mean": 0.0, "velocity": 0.0}
+        if self.momentum:
+            return {"square_sum": 0.0, "velocity": 0.0}
+        return {"square_sum": 0.0}
+
+    def step(self, scope, parameters, gradient):
+        if self.centered:
+            kernel = kernels.rmsprop_centered_step
+        elif self.momentum:
+            kernel = kernels.rmsprop_momentum_step
+        else:
+            kernel = kernels.rmsprop_step
+        self._call(
+            scope,
+            kernel,
+            parameters,
+            gradient,
+            rho=float(self.rho),
+            momentum=float(self.momentum),
+            epsilon=float(self.epsilon),
+        )
+
+
+class Adam(_StochasticOptimizer):
+    """Momentum and RMSProp together, corrected for where their means start.
+
+    m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g^2; then
+    w -= learning_rate * (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    beta_1 : float, default=0.9
+        How much of the gradient's running mean each step keeps, in [0, 1).
+
+    beta_2 : float, default=0.999
+        How much of the squared gradient's running mean each step keeps, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Keeps the division finite.
+
+    amsgrad : bool, default=False
+        Whether the largest v so far stands in the root.
+
+    References
+    ----------
+    Kingma and Ba (2015). "Adam: a method for stochastic optimization". ICLR.
+    Reddi, Kale and Kumar (2018). "On the convergence of Adam and beyond". ICLR.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import Adam
+    >>> Adam(amsgrad=True)
+    Adam(amsgrad=True)
+    """
+
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "beta_1": _SHARE,
+        "beta_2": _SHARE,
+        "epsilon": _POSITIVE,
+        "amsgrad": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        learning_rate=0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        amsgrad=False,
+    ):
+        self.learning_rate = learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    @property
+    def slots(self):
+        slots = {"gradient_sum": 0.0, "square_sum": 0.0}
+        if self.amsgrad:
+            slots["largest_square_sum"] = 0.0
+        return slots
+
+    def step(self, scope, parameters, gradient):
+        self._call(
+            scope,
+            kernels.amsgrad_step if self.amsgrad else kernels.adam_step,
+            parameters,
+            gradient,
+            beta_1=float(self.beta_1),
+            beta_2=float(self.beta_2),
+            epsilon=float(self.epsilon),
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: kernels shrink by learning_rate * weight_decay.
+
+    The decay does not pass through Adam's division, so that it acts on every weight
+    alike. The rate is the estimator's `weight_decay`; values of 0.01 to 0.1 are usual,
+    more than for the coupled kind.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    beta_1 : float, default=0.9
+        How much of the gradient's running mean each step keeps, in [0, 1).
+
+    beta_2 : float, default=0.999
+        How much of the squared gradient's running mean each step keeps, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Keeps the division finite.
+
+    amsgrad : bool, default=False
+        Whether the largest v so far stands in the root.
+
+    References
+    ----------
+    Loshchilov and Hutter (2019). "Decoupled weight decay regularization". ICLR.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import AdamW
+    >>> AdamW().decoupled_weight_decay
+    True
+    """
+
+    decoupled_weight_decay = True
+
+
+class Nadam(_StochasticOptimizer):
+    """Adam with Nesterov's look-ahead and a momentum that grows towards `beta_1`.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    beta_1 : float, default=0.9
+        The momentum that is approached: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2).
+
+    beta_2 : float, default=0.999
+        How much of the squared gradient's running mean each step keeps, in [0, 1).
+
+    epsilon : float, default=1e-8
+        Keeps the division finite.
+
+    References
+    ----------
+    Dozat (2016). "Incorporating Nesterov momentum into Adam". ICLR workshop.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import Nadam
+    >>> Nadam(beta_1=0.95)
+    Nadam(beta_1=0.95)
+    """
+
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "beta_1": _SHARE,
+        "beta_2": _SHARE,
+        "epsilon": _POSITIVE,
+    }
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.learning_rate = learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    @property
+    def slots(self):
+        return {"mean": 0.0, "square_sum": 0.0}
+
+    @property
+    def scalars(self):
+        return {"momentum_product": 1.0}
+
+    def step(self, scope, parameters, gradient):
+        scope.call(
+            kernels.nadam_schedule,
+            momentum_product=scope.state["momentum_product"],
+            step=scope.shared["step"],
+            beta_1=float(self.beta_1),
+        )
+        self._call(
+            scope,
+            kernels.nadam_step,
+            parameters,
+            gradient,
+            beta_1=float(self.beta_1),
+            beta_2=float(self.beta_2),
+            epsilon=float(self.epsilon),
+        )
+
+
+class LBFGS(Optimizer):
+    """The limited-memory BFGS method on all samples at once, by `scipy.optimize`.
+
+    Best on small data, where it needs no learning rate and reaches a minimum to many
+    digits. It works on the whole data in every evaluation, so `batch_size`,
+    `learning_rate`, its schedule, gradient clipping and shuffling do not act, and
+    dropout, whose loss changes from one evaluation to the next, is refused.
+
+    Parameters
+    ----------
+    max_evaluations : int, default=15000
+        The largest number of evaluations of the loss and its gradient.
+
+    history : int, default=10
+        The number of steps that the approximation of the Hessian remembers.
+
+    References
+    ----------
+    Byrd, Lu, Nocedal and Zhu (1995). "A limited memory algorithm for bound constrained
+    optimization". SIAM J. Sci. Comput. 16.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import LBFGS
+    >>> LBFGS(history=20)
+    LBFGS(history=20)
+    """
+
+    _parameter_constraints = {
+        "max_evaluations": [Interval(Integral, 1, None, closed="left")],
+        "history": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, max_evaluations=15000, history=10):
+        self.max_evaluations = max_evaluations
+        self.history = history
+
+
+OPTIMIZERS = {
+    "adagrad": AdaGrad(),
+    "adam": Adam(),
+    "adamw": AdamW(),
+    "amsgrad": Adam(amsgrad=True),
+    "lbfgs": LBFGS(),
+    "momentum": SGD(momentum=0.9),
+    "nadam": Nadam(),
+    "nesterov": SGD(momentum=0.9, nesterov=True),
+    "rmsprop": RMSProp(),
+    "sgd": SGD(),
+}
+
+
+def get_optimizer(optimizer):
+    """The optimizer of a name; an instance is checked and returned.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        A key of `OPTIMIZERS` or an instance.
+
+    Returns
+    -------
+    optimizer : Optimizer
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import get_optimizer
+    >>> get_optimizer("momentum")
+    SGD(momentum=0.9)
+    """
+    if isinstance(optimizer, Optimizer):
+        optimizer._validate_params()
+        return optimizer
+    return OPTIMIZERS[optimizer]

@@ -1,0 +1,1 @@
+"""Training: epochs, mini-batches, validation, early stopping and what is recorded."""

@@ -1,0 +1,76 @@
+"""Batch training by L-BFGS, through SciPy; each of its iterations counts as an epoch."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import minimize
+
+from skdeep.batch import BatchPlan
+from skdeep.training.distinct import distinct_samples
+
+
+def minimize_lbfgs(network, data, state, monitor):
+    """Train on all data at once until the monitor says to stop, or a minimum is found.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained, in place; its optimizer is `LBFGS`.
+
+    data : TrainingData
+        The samples, with weights of any sum.
+
+    state : TrainingState
+        Where training stands, moved on.
+
+    monitor : Monitor
+        Ends every iteration.
+    """
+    rows, merged = distinct_samples(data)
+    weight = np.zeros_like(data.weight)
+    weight[rows] = merged / merged.sum()
+    data = replace(data, weight=weight)
+    evaluate = network.objective(data, rows)
+    network.plan = BatchPlan.of(data, len(rows), whole=False)
+    last = {}
+
+    def objective(parameters):
+        last["parameters"] = parameters.copy()
+        last["cost"], gradient = evaluate(parameters)
+        return last["cost"], gradient
+
+    def end_iteration(intermediate_result):
+        # the last evaluation may have been elsewhere on the line that was searched
+        if not np.array_equal(last["parameters"], intermediate_result.x):
+            objective(intermediate_result.x)
+        monitor.start_epoch()
+        if monitor.end_epoch(last["cost"] - network.penalty(), 1.0):
+            raise StopIteration
+
+    optimizer, rule = network.optimizer, monitor.rule
+    start = network.parameters.astype(np.float64)
+    try:
+        with np.errstate(all="ignore"):
+            result = minimize(
+                objective,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                callback=end_iteration,
+                options={
+                    "maxiter": rule.max_epochs,
+                    "maxfun": optimizer.max_evaluations,
+                    "maxcor": optimizer.history,
+                    "gtol": rule.tol,
+                    "ftol": 64 * np.finfo(np.float64).eps,
+                },
+            )
+            if not result.nit:
+                # a minimum already, or no step to be found: an epoch that stays there
+                end_iteration(result)
+        monitor.converged = monitor.converged or result.status == 0
+    except StopIteration:
+        pass
+    except KeyboardInterrupt:
+        monitor.interrupt()
+    monitor.finish()
