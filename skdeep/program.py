@@ -6,6 +6,7 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 
 import math
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -17,6 +18,8 @@ ROWS = "rows"
 # Vectors of parameters are cut into pieces that stay in a core's cache between the
 # passes of an optimizer's step.
 _PIECE_PARAMETERS = 32768
+# Matrix products of fewer rows take long to prepare for what they do.
+_SMALLEST_PIECE = 96
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +168,16 @@ class Program:
 
     def bind(self, memory, rows):
         """Resolve every argument to an array, for batches of exactly `rows` rows."""
-        return BoundProgram([_bind_call(call, memory, rows) for call in self.calls], rows)
+        calls = [_bind_call(call, memory, rows) for call in self.calls]
+        flops = sum(_flops(kernel, named) for kernel, named in calls)
+        steps = []
+        for axis, group in groupby(calls, key=lambda call: call[0].axis):
+            if axis == "parameters":
+                steps += _cut_together(list(group))
+            else:
+                for call in group:
+                    steps += _cut_together([call])
+        return BoundProgram(steps, flops, rows)
 
     def describe(self, rows):
         """The calls, one a line, with the shapes of their arrays."""
@@ -193,18 +205,13 @@ class Program:
 class BoundProgram:
     """A program whose arguments are arrays: `run` does one step."""
 
-    def __init__(self, pieces_of_calls, rows):
+    def __init__(self, steps, flops, rows):
+        self.flops = flops
         self.rows = rows
-        self.flops = sum(flops for flops, _ in pieces_of_calls)
-        self._calls = []
-        for _, pieces in pieces_of_calls:
-            if len(pieces) == 1:
-                self._calls.append(pieces[0])
-            else:
-                self._calls.append((run_pieces, (pieces,)))
+        self._steps = steps
 
     def run(self):
-        for function, arguments in self._calls:
+        for function, arguments in self._steps:
             function(*arguments)
 
 
@@ -222,27 +229,36 @@ def _describe_argument(value, rows):
 
 
 def _bind_call(call, memory, rows):
-    """The floating-point operations of a call, and its (function, arguments) pieces."""
-    kernel = call.kernel
-    values = []
-    for name in kernel.arguments:
-        value = call.arguments[name]
+    """The kernel of a call and its arguments by name, with arrays for buffers."""
+    named = {}
+    for name, value in call.arguments.items():
         if isinstance(value, Buffer):
             array = memory[value]
             value = array[:rows] if value.shape[:1] == (ROWS,) else array
-        values.append(value)
-    named = dict(zip(kernel.arguments, values, strict=True))
-    flops = kernel.flops(**named) if kernel.flops else 0.0
-    cuts = _cuts(kernel, named, flops)
-    if len(cuts) == 1:
-        return flops, [(kernel, tuple(values))]
-    return flops, [
-        (kernel, tuple(_cut(kernel, named, name, piece) for name in named))
-        for piece in cuts
-    ]
+        named[name] = value
+    return call.kernel, named
 
 
-def _cuts(kernel, named, flops):
+def _flops(kernel, named):
+    return kernel.flops(**named) if kernel.flops else 0.0
+
+
+def _cut_together(calls):
+    """The (function, arguments) steps of calls whose pieces depend on no other pieces.
+
+    Calls on the vectors of parameters are cut alike, and one piece goes through all of
+    them before the next, while it is in a core's cache.
+    """
+    pieces = {}
+    for kernel, named in calls:
+        for piece in _pieces(kernel, named):
+            arguments = tuple(_cut(kernel, named, name, piece) for name in named)
+            pieces.setdefault(piece.start, []).append((kernel, arguments))
+    pieces = list(pieces.values())
+    return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
+
+
+def _pieces(kernel, named):
     """Where to cut a call. It depends on the shapes alone, never on the threads."""
     lengths = {
         named[name].shape[axis]
@@ -250,22 +266,21 @@ def _cuts(kernel, named, flops):
         if named.get(name) is not None
     }
     if len(lengths) != 1:
-        return [slice(None)]
+        return [slice(0, None)]
     (length,) = lengths
+    size = length
     if kernel.axis == "parameters":
         size = _PIECE_PARAMETERS
-    elif flops > CUT_FLOPS:
-        # at least 32 rows a piece, in whole registers of the product's inner kernels
-        size = max(32, -(-length // int(2 * flops // CUT_FLOPS)))
-        size = -(-size // 16) * 16
-    else:
-        size = length
+    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
+        n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
+        # in whole registers of the product's inner kernels
+        size = -(-length // (16 * n_pieces)) * 16
     if length <= size:
-        return [slice(None)]
+        return [slice(0, None)]
     return [slice(start, start + size) for start in range(0, length, size)]
 
 
 def _cut(kernel, named, name, piece):
-    if name not in kernel.split or named[name] is None:
+    if piece == slice(0, None) or name not in kernel.split or named[name] is None:
         return named[name]
     return named[name][(slice(None),) * kernel.split[name] + (piece,)]

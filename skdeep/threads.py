@@ -19,18 +19,19 @@ _SERIAL_FLOPS = 1e5
 _BUFFER_ENTRIES = 512
 
 
-def _run_all(calls):
-    for function, arguments in calls:
-        function(*arguments)
+def _run_all(pieces):
+    for calls in pieces:
+        for function, arguments in calls:
+            function(*arguments)
 
 
 def run_pieces(pieces):
-    """Run (function, arguments) pieces, on the workers of this thread if it has any."""
+    """Run lists of (function, arguments), on this thread's workers if it has any."""
     workers = getattr(_current, "workers", None)
     if workers is None:
         _run_all(pieces)
         return
-    count = workers.count
+    count = min(workers.count, len(pieces))
     futures = [workers.pool.submit(_run_all, pieces[i::count]) for i in range(1, count)]
     try:
         _run_all(pieces[::count])
