@@ -2,7 +2,6 @@
 
 from skdeep.layers.sparse_input import SparseRows
 from skdeep.program import ROWS, Buffer, Program
-from skdeep.threads import threads
 
 # Rows that a prediction handles at a time.
 _BLOCK = 1024
@@ -23,9 +22,8 @@ class ForwardPass:
         self._memory = self._program.allocate(rows)
         self._bound = {}
 
-    @property
-    def flops(self):
-        return self._bind(self.rows).flops
+    def session(self):
+        return self._bind(self.rows).session()
 
     def run(self, rows):
         """Run for the first `rows` rows of the input; return the outputs."""
@@ -59,7 +57,7 @@ class ForwardPasses:
         n = x.shape[0]
         rows = min(n, _BLOCK)
         compiled = self._borrow(network, rows)
-        with threads(compiled.flops):
+        with compiled.session():
             for start in range(0, n, _BLOCK):
                 stop = min(start + _BLOCK, n)
                 compiled.input(stop - start)[...] = x[start:stop]
@@ -85,5 +83,5 @@ def sparse_raw_outputs(network, x, out):
             Buffer("x.row_end", (ROWS,), array=block.indptr[1:]),
         )
         compiled = ForwardPass(network, rows, block.shape[0])
-        with threads(compiled.flops):
+        with compiled.session():
             out[start : start + _BLOCK] = compiled.run(block.shape[0])

@@ -14,7 +14,6 @@ from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
-from skdeep.threads import threads
 
 # What the counter-based random numbers are for; layers are numbered from the last on.
 SHUFFLING, INITIAL_WEIGHTS, _FIRST_LAYER = 0, 1, 2
@@ -241,7 +240,7 @@ class Network:
             self.parameters[...] = parameters
             memory.total[0] = 0.0
             gradient = np.zeros(len(parameters))
-            with threads(bounds[0].flops):
+            with bounds[0].session():
                 for start in starts:
                     bound = bounds[-1] if start == starts[-1] else bounds[0]
                     memory.index[: bound.rows] = rows[start : start + bound.rows]

@@ -1,4 +1,4 @@
-"""A program: a flat list of kernel calls over buffers, and the executor that runs it.
+"""A program: a flat list of kernel calls over buffers.
 
 A network is compiled into programs once; a training step is one run of a list whose
 arguments were all resolved before. Nothing is allocated and no object graph is walked.
@@ -6,20 +6,13 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 
 import math
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
-from skdeep.threads import CUT_FLOPS, run_pieces
+from skdeep.executor import bind, is_scratch
 
 #: Stands for the number of rows of the mini-batch, as the first entry of a shape.
 ROWS = "rows"
-
-# Vectors of parameters are cut into pieces that stay in a core's cache between the
-# passes of an optimizer's step.
-_PIECE_PARAMETERS = 32768
-# Matrix products of fewer rows take long to prepare for what they do.
-_SMALLEST_PIECE = 96
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,15 +162,7 @@ class Program:
     def bind(self, memory, rows):
         """Resolve every argument to an array, for batches of exactly `rows` rows."""
         calls = [_bind_call(call, memory, rows) for call in self.calls]
-        flops = sum(_flops(kernel, named) for kernel, named in calls)
-        steps = []
-        for axis, group in groupby(calls, key=lambda call: call[0].axis):
-            if axis == "parameters":
-                steps += _cut_together(list(group))
-            else:
-                for call in group:
-                    steps += _cut_together([call])
-        return BoundProgram(steps, flops, rows)
+        return bind(calls, rows, self.dtype)
 
     def describe(self, rows):
         """The calls, one a line, with the shapes of their arrays."""
@@ -186,13 +171,13 @@ class Program:
             written = [
                 f"{name}={_describe_argument(call.arguments[name], rows)}"
                 for name in call.kernel.arguments
-                if name in call.kernel.writes and not _is_scratch(name)
+                if name in call.kernel.writes and not is_scratch(name)
             ]
             read = [
                 f"{name}={_describe_argument(call.arguments[name], rows)}"
                 for name in call.kernel.arguments
                 if name not in call.kernel.writes
-                and not _is_scratch(name)
+                and not is_scratch(name)
                 and call.arguments[name] is not None
             ]
             lines.append(
@@ -200,23 +185,6 @@ class Program:
             )
         width = len(str(len(lines)))
         return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
-
-
-class BoundProgram:
-    """A program whose arguments are arrays: `run` does one step."""
-
-    def __init__(self, steps, flops, rows):
-        self.flops = flops
-        self.rows = rows
-        self._steps = steps
-
-    def run(self):
-        for function, arguments in self._steps:
-            function(*arguments)
-
-
-def _is_scratch(name):
-    return name.startswith(("work", "mask", "norm", "uniform"))
 
 
 def _describe_argument(value, rows):
@@ -237,50 +205,3 @@ def _bind_call(call, memory, rows):
             value = array[:rows] if value.shape[:1] == (ROWS,) else array
         named[name] = value
     return call.kernel, named
-
-
-def _flops(kernel, named):
-    return kernel.flops(**named) if kernel.flops else 0.0
-
-
-def _cut_together(calls):
-    """The (function, arguments) steps of calls whose pieces depend on no other pieces.
-
-    Calls on the vectors of parameters are cut alike, and one piece goes through all of
-    them before the next, while it is in a core's cache.
-    """
-    pieces = {}
-    for kernel, named in calls:
-        for piece in _pieces(kernel, named):
-            arguments = tuple(_cut(kernel, named, name, piece) for name in named)
-            pieces.setdefault(piece.start, []).append((kernel, arguments))
-    pieces = list(pieces.values())
-    return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
-
-
-def _pieces(kernel, named):
-    """Where to cut a call. It depends on the shapes alone, never on the threads."""
-    lengths = {
-        named[name].shape[axis]
-        for name, axis in kernel.split.items()
-        if named.get(name) is not None
-    }
-    if len(lengths) != 1:
-        return [slice(0, None)]
-    (length,) = lengths
-    size = length
-    if kernel.axis == "parameters":
-        size = _PIECE_PARAMETERS
-    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
-        n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
-        # in whole registers of the product's inner kernels
-        size = -(-length // (16 * n_pieces)) * 16
-    if length <= size:
-        return [slice(0, None)]
-    return [slice(start, start + size) for start in range(0, length, size)]
-
-
-def _cut(kernel, named, name, piece):
-    if piece == slice(0, None) or name not in kernel.split or named[name] is None:
-        return named[name]
-    return named[name][(slice(None),) * kernel.split[name] + (piece,)]

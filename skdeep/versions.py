@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from threadpoolctl import threadpool_info
 
+from skdeep.kernels import native
+
 __version__ = "0.1.0"
 
 
@@ -20,7 +22,7 @@ def show_versions():
     skdeep: ...
     """
     print(f"skdeep: {__version__}")
-    print("kernels: reference (NumPy); this version has no compiled ones")
+    print(f"kernels: {native.describe()}")
     for name in ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"):
         try:
             print(f"{name}: {version(name)}")

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skdeep.batch import BatchPlan
+from skdeep.executor import Epoch
 from skdeep.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
-from skdeep.threads import threads
 
 
 @dataclass(frozen=True)
@@ -95,29 +95,27 @@ class Epochs:
         )
         rates = options.learning_rate * options.schedule.factors(progress)
         memory.total[0] = 0.0
-        # infinities and NaN are found, and told in plain words, at the epoch's end
-        with threads(self._batch.flops), np.errstate(all="ignore"):
-            if self._order is None:
-                self._step(self._batch, rates[0])
-                return memory.total[0] / self._batch.rows, rates[0]
-            self._shuffle()
-            size = self._batch.rows
-            for i in range(self._n_batches):
-                memory.index[...] = self._order[i * size : (i + 1) * size]
-                self._step(self._batch, rates[i])
-            if self._last_batch is not None:
-                memory.index[: self._last_batch.rows] = self._order[i * size + size :]
-                self._step(self._last_batch, rates[-1])
-        return memory.total[0] / len(self._order), rates[-1]
-
-    def _step(self, program, learning_rate):
-        self.state.step += 1
-        self._memory.step[0] = self.state.step
-        self._memory.learning_rate[0] = learning_rate
-        program.run()
+        self._shuffle()
+        epoch = Epoch(
+            self._n_batches,
+            self._last_batch,
+            self._order,
+            memory.index,
+            memory.step,
+            memory.learning_rate,
+            rates,
+        )
+        try:
+            # infinities and NaN are found, and told in plain words, at the epoch's end
+            with np.errstate(all="ignore"):
+                self._batch.run_epoch(epoch)
+        finally:
+            state.step = int(memory.step[0])
+        n_rows = self._batch.rows if self._order is None else len(self._order)
+        return memory.total[0] / n_rows, rates[-1]
 
     def _shuffle(self):
-        if self.options.shuffle:
+        if self.options.shuffle and self._order is not None:
             self._order[...] = self._rows
             self._memory.stream.at(SHUFFLING, self.state.epoch).shuffle(self._order)
 

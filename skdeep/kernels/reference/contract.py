@@ -25,7 +25,8 @@ def kernel(axis, *, writes, in_place=False, flops=None, **split):
         cutting for several threads.
     **split : int
         For every argument that is cut with the work: the number of its axis
-        along which it is cut.
+        along which it is cut. Where the axis is None, it is what a compiled
+        kernel of the same name may cut along its rows.
     """
 
     def declare(function):

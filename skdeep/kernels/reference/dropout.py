@@ -9,7 +9,7 @@ import numpy as np
 from skdeep.kernels.reference.contract import kernel
 
 
-@kernel(None, writes="keep out")
+@kernel(None, writes="keep out", x=0, keep=0, out=0)
 def dropout_forward(x, stream, layer, step, rate, uniform, mask, keep, out):
     stream.at(layer, step[0]).random(dtype=np.float32, out=uniform)
     np.greater_equal(uniform, rate, out=mask)

@@ -11,7 +11,7 @@ def gather_rows(source, index, out):
     np.take(source, index, axis=0, out=out, mode="clip")
 
 
-@kernel(None, writes="out")
+@kernel(None, writes="out", index=0, out=0)
 def gather_weights(source, index, out):
     """Take the rows' weights and divide by their number, so that sums are means."""
     np.take(source, index, out=out, mode="clip")

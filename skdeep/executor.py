@@ -1,0 +1,255 @@
+"""Executors: what runs a program's calls, in NumPy or natively.
+
+Both take the same calls on the same arrays. `bind` makes a step that can be run;
+its `run_epoch` does all steps of an epoch. Nothing above knows which one runs.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from skdeep.kernels import native
+from skdeep.threads import CUT_FLOPS, run_pieces, threads
+
+# Vectors of parameters are cut into pieces that stay in a core's cache between the
+# passes of an optimizer's step.
+_PIECE_PARAMETERS = 32768
+# Matrix products of fewer rows take long to prepare for what they do.
+_SMALLEST_PIECE = 96
+# The compiled executor uses one thread below so many operations a step: a barrier of
+# several costs more than it gives.
+_SERIAL_COST = 3e6
+# Arguments that are of double precision in programs of any type.
+_DOUBLE = frozenset({"learning_rate", "total", "momentum_product"})
+_SCRATCH = ("work", "mask", "norm", "uniform")
+
+
+def is_scratch(name):
+    """Whether an argument of this name is scratch memory of its kernel."""
+    return name.startswith(_SCRATCH)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The steps of an epoch, and the arrays that change between them.
+
+    Parameters
+    ----------
+    n_full : int
+        How many steps on full batches there are.
+
+    last : bound program or None
+        A step on the rows that do not fill a batch.
+
+    order : ndarray of int or None
+        The numbers of the rows in the epoch's order, one batch after the other; None
+        where a batch is all rows.
+
+    index, step, learning_rate : ndarray
+        Where a program reads the numbers of its rows, the number of the step and its
+        learning rate.
+
+    rates : ndarray of float
+        The learning rate of each step.
+    """
+
+    n_full: int
+    last: object
+    order: np.ndarray | None
+    index: np.ndarray
+    step: np.ndarray
+    learning_rate: np.ndarray
+    rates: np.ndarray
+
+
+def bind(calls, rows, dtype):
+    """A program whose arguments are arrays: `run` does one step.
+
+    Parameters
+    ----------
+    calls : list of (kernel, dict of str to ndarray or number)
+        The kernels and their arguments by name.
+
+    rows : int
+        The rows of a batch.
+
+    dtype : dtype
+        The type of the program's numbers.
+
+    Returns
+    -------
+    program : ReferenceProgram or NativeProgram
+    """
+    kind = NativeProgram if native.ENABLED else ReferenceProgram
+    return kind(calls, rows, dtype)
+
+
+class ReferenceProgram:
+    """Runs one NumPy kernel after the other; large ones are cut for several threads."""
+
+    def __init__(self, calls, rows, dtype):
+        self.rows = rows
+        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
+        self._steps = []
+        for axis, group in groupby(calls, key=lambda call: call[0].axis):
+            if axis == "parameters":
+                self._steps += _cut_together(list(group))
+            else:
+                for call in group:
+                    self._steps += _cut_together([call])
+
+    def session(self):
+        """A context in which many runs are cheaper than each by itself."""
+        return threads(self.flops)
+
+    def run(self):
+        """Do one step."""
+        for function, arguments in self._steps:
+            function(*arguments)
+
+    def run_epoch(self, epoch):
+        """Do the steps of an epoch, of which this is a full one."""
+        with self.session():
+            for number in range(epoch.n_full):
+                self._run_step(epoch, number, self.rows)
+            if epoch.last is not None:
+                epoch.last._run_step(epoch, epoch.n_full, self.rows)
+
+    def _run_step(self, epoch, number, batch_size):
+        if epoch.order is not None:
+            start = number * batch_size
+            epoch.index[: self.rows] = epoch.order[start : start + self.rows]
+        epoch.step[0] += 1
+        epoch.learning_rate[0] = epoch.rates[number]
+        self.run()
+
+
+def _flops(kernel, named):
+    return kernel.flops(**named) if kernel.flops else 0.0
+
+
+def _cut_together(calls):
+    """The (function, arguments) steps of calls whose pieces depend on no other pieces.
+
+    Calls on the vectors of parameters are cut alike, and one piece goes through all of
+    them before the next, while it is in a core's cache.
+    """
+    pieces = {}
+    for kernel, named in calls:
+        for piece in _pieces(kernel, named):
+            arguments = tuple(_cut(kernel, named, name, piece) for name in named)
+            pieces.setdefault(piece.start, []).append((kernel, arguments))
+    pieces = list(pieces.values())
+    return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
+
+
+def _pieces(kernel, named):
+    """Where to cut a call. It depends on the shapes alone, never on the threads."""
+    lengths = {
+        named[name].shape[axis]
+        for name, axis in kernel.split.items()
+        if named.get(name) is not None
+    }
+    if len(lengths) != 1 or kernel.axis is None:
+        return [slice(0, None)]
+    (length,) = lengths
+    size = length
+    if kernel.axis == "parameters":
+        size = _PIECE_PARAMETERS
+    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
+        n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
+        # in whole registers of the product's inner kernels
+        size = -(-length // (16 * n_pieces)) * 16
+    if length <= size:
+        return [slice(0, None)]
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def _cut(kernel, named, name, piece):
+    if piece == slice(0, None) or name not in kernel.split or named[name] is None:
+        return named[name]
+    return named[name][(slice(None),) * kernel.split[name] + (piece,)]
+
+
+class NativeProgram:
+    """Hands the calls to the compiled executor, which knows kernels by their names.
+
+    A kernel that it does not know, such as a user's own loss, or whose arrays are not
+    as it wants them, is called back in Python.
+    """
+
+    def __init__(self, calls, rows, dtype):
+        self.rows = rows
+        self._calls = calls  # the compiled program has no more than their addresses
+        self._program = native.library.Program(
+            dtype == np.float32,
+            [_record(kernel, named, np.dtype(dtype)) for kernel, named in calls],
+        )
+
+    def session(self):
+        """A context in which many runs are cheaper than each by itself."""
+        return nullcontext()
+
+    def run(self):
+        """Do one step."""
+        self._program.run(self._n_threads())
+
+    def run_epoch(self, epoch):
+        """Do the steps of an epoch, of which this is a full one."""
+        last = epoch.last
+        native.library.run_epoch(
+            full=self._program,
+            n_full=epoch.n_full,
+            last=None if last is None else last._program,
+            order=epoch.order,
+            rows=self.rows,
+            last_rows=0 if last is None else last.rows,
+            index=epoch.index,
+            step=epoch.step,
+            learning_rate=epoch.learning_rate,
+            rates=epoch.rates,
+            threads=self._n_threads(),
+        )
+
+    def _n_threads(self):
+        if self._program.cost < _SERIAL_COST:
+            return 1
+        return native.library.thread_limit()
+
+
+def _record(kernel, named, dtype):
+    """A call as the compiled executor takes it."""
+    name = kernel.__name__ if _fits(named, dtype) else None
+    names = [name for name in kernel.arguments if not is_scratch(name)]
+    arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
+    written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
+    cut = sum(1 << i for i, name in enumerate(names) if kernel.split.get(name) == 0)
+    values = tuple(named.values())
+    return (name, arguments, written, cut, _flops(kernel, named), _Callback(kernel, values))
+
+
+class _Callback:
+    """A call in Python, with its arguments."""
+
+    __slots__ = ("arguments", "kernel")
+
+    def __init__(self, kernel, arguments):
+        self.kernel, self.arguments = kernel, arguments
+
+    def __call__(self):
+        self.kernel(*self.arguments)
+
+
+def _fits(named, dtype):
+    """Whether all numbers are of the types that compiled kernels take them for."""
+    for name, value in named.items():
+        if not isinstance(value, np.ndarray) or is_scratch(name):
+            continue
+        kind = value.dtype.kind
+        if kind == "f" and value.dtype != (np.float64 if name in _DOUBLE else dtype):
+            return False
+        if name in ("index", "step") and value.dtype != np.int64:
+            return False
+    return True

@@ -1,0 +1,58 @@
+"""The compiled kernels, where the package was built with them and the user wants them.
+
+The environment variable ``SKDEEP_KERNELS`` forces a choice: ``reference`` or ``native``.
+``SKDEEP_ISA`` forces an instruction set: ``baseline``, ``avx2`` or ``avx512``.
+"""
+
+import os
+
+try:
+    from skdeep.kernels.native import _skdeep_native as library
+
+    _REASON = None
+except ImportError as error:
+    library = None
+    _REASON = f"the compiled ones cannot be imported: {error}"
+
+
+def _choose():
+    """Whether compiled kernels run, and why not."""
+    asked = os.environ.get("SKDEEP_KERNELS", "")
+    if asked not in ("", "reference", "native"):
+        raise ImportError(
+            f"SKDEEP_KERNELS is {asked!r}; it must be 'reference' or 'native'."
+        )
+    if asked == "native" and library is None:
+        raise ImportError(
+            f"SKDEEP_KERNELS=native asks for the compiled kernels, but {_REASON}. "
+            "Install skdeep where a C++17 compiler works, or unset SKDEEP_KERNELS."
+        )
+    if asked == "reference":
+        return False, "SKDEEP_KERNELS=reference"
+    return library is not None, _REASON
+
+
+def _select_instruction_set():
+    asked = os.environ.get("SKDEEP_ISA", "")
+    if asked and not library.select_instruction_set(asked):
+        raise ImportError(
+            f"SKDEEP_ISA is {asked!r}, but this build and processor offer only "
+            f"{library.instruction_sets()}."
+        )
+
+
+#: Whether programs run on compiled kernels.
+ENABLED, _REASON = _choose()
+if ENABLED:
+    _select_instruction_set()
+
+
+def describe():
+    """Which kernels run, and why."""
+    if ENABLED:
+        sets = ", ".join(library.instruction_sets())
+        return (
+            f"native ({library.instruction_set()}, of {sets}), up to "
+            f"{library.thread_limit()} threads"
+        )
+    return f"reference (NumPy), because {_REASON}"

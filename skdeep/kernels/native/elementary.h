@@ -1,0 +1,177 @@
+// Exponential, logarithm and their kin on vectors, accurate to a few units in the last
+// place. Infinities and NaN come out as they do from the C library.
+#pragma once
+
+#include "vector.h"
+
+namespace skdeep {
+namespace SKDEEP_ISA {
+
+template <class T>
+struct Constants;
+
+template <>
+struct Constants<float> {
+  static constexpr int mantissa_bits = 23, exponent_bias = 127;
+  static constexpr float rounder = 12582912.0f;  // 1.5 * 2^23
+  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+  static constexpr float exp_lowest = -104.0f, exp_highest = 89.0f;
+  static constexpr int exp_terms = 7, log_terms = 5;
+  static constexpr float smallest_normal = 1.17549435e-38f, to_normal = 8388608.0f;
+  static constexpr int one_half_bits = 0x3f000000, root_half_bits = 0x3f3504f3;
+};
+
+template <>
+struct Constants<double> {
+  static constexpr int mantissa_bits = 52, exponent_bias = 1023;
+  static constexpr double rounder = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double ln2_high = 6.93147180369123816490e-01;
+  static constexpr double ln2_low = 1.90821492927058770002e-10;
+  static constexpr double exp_lowest = -746.0, exp_highest = 710.0;
+  static constexpr int exp_terms = 13, log_terms = 11;
+  static constexpr double smallest_normal = 2.2250738585072014e-308;
+  static constexpr double to_normal = 4503599627370496.0;
+  static constexpr long long one_half_bits = 0x3fe0000000000000;
+  static constexpr long long root_half_bits = 0x3fe6a09e667f3bcd;
+};
+
+template <class T>
+constexpr T infinity = (T)__builtin_inf();
+
+// 2^n for the integers n of a vector, within the range of normal numbers
+template <class T>
+SKDEEP_INLINE Vector<T> power_of_two(Integers<T> n) {
+  using C = Constants<T>;
+  return (Vector<T>)((n + C::exponent_bias) << C::mantissa_bits);
+}
+
+// x = n ln 2 + r with |r| <= ln(2) / 2
+template <class T>
+SKDEEP_INLINE Vector<T> reduce_by_ln2(Vector<T> x, Integers<T>& n) {
+  using C = Constants<T>;
+  const T log2_e = (T)1.44269504088896340736;
+  Vector<T> whole = (x * log2_e + C::rounder) - C::rounder;
+  n = __builtin_convertvector(whole, Integers<T>);
+  return (x - whole * C::ln2_high) - whole * C::ln2_low;
+}
+
+// (exp(r) - 1 - r) / r^2 by Taylor's series, for |r| <= ln(2) / 2
+template <class T>
+SKDEEP_INLINE Vector<T> exp_series(Vector<T> r) {
+  T factorial = 1;
+  T inverse[16];
+  for (int i = 2; i <= Constants<T>::exp_terms; ++i) {
+    factorial *= (T)i;
+    inverse[i] = 1 / factorial;
+  }
+  Vector<T> sum = broadcast(inverse[Constants<T>::exp_terms]);
+#pragma GCC unroll 16
+  for (int i = Constants<T>::exp_terms - 1; i >= 2; --i) sum = sum * r + inverse[i];
+  return sum;
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> exponential(Vector<T> x) {
+  using C = Constants<T>;
+  x = at_least(at_most(x, C::exp_highest), C::exp_lowest);
+  Integers<T> n;
+  Vector<T> r = reduce_by_ln2<T>(x, n);
+  Vector<T> p = (exp_series<T>(r) * r * r + r) + (T)1;
+  // in two factors, so that results below the normal numbers are rounded once
+  Integers<T> half = n >> 1;
+  return p * power_of_two<T>(half) * power_of_two<T>(n - half);
+}
+
+// exp(x) - 1 for x <= 0, without cancellation near zero
+template <class T>
+SKDEEP_INLINE Vector<T> exponential_minus_one(Vector<T> x) {
+  x = at_least(x, (T)-50);
+  Integers<T> n;
+  Vector<T> r = reduce_by_ln2<T>(x, n);
+  Vector<T> p = exp_series<T>(r) * r * r + r;
+  Vector<T> scale = power_of_two<T>(n);
+  return p * scale + (scale - 1);
+}
+
+// log(1 + f) + k ln 2 for 1 + f in [1/sqrt 2, sqrt 2]; the formula of fdlibm
+template <class T>
+SKDEEP_INLINE Vector<T> log_reduced(Vector<T> f, Vector<T> k) {
+  using C = Constants<T>;
+  Vector<T> s = f / (f + 2), z = s * s;
+  Vector<T> series = broadcast((T)2 / (2 * C::log_terms + 1));
+#pragma GCC unroll 16
+  for (int i = C::log_terms - 1; i >= 1; --i) series = series * z + (T)2 / (2 * i + 1);
+  Vector<T> half_square = f * f * (T)0.5;
+  return k * C::ln2_high -
+         ((half_square - (s * (half_square + series * z) + k * C::ln2_low)) - f);
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> logarithm(Vector<T> x) {
+  using C = Constants<T>;
+  Vector<T> k{}, y = x;
+  auto small = x < C::smallest_normal;
+  y = small ? x * C::to_normal : x;
+  k = small ? broadcast((T)-C::mantissa_bits) : k;
+  // the bits of y over sqrt(1/2) count powers of two from there
+  Integers<T> bits = (Integers<T>)y - C::root_half_bits;
+  Integers<T> exponent = bits >> C::mantissa_bits;
+  k = k + __builtin_convertvector(exponent, Vector<T>);
+  Vector<T> mantissa =
+      (Vector<T>)((bits - (exponent << C::mantissa_bits)) + C::root_half_bits);
+  Vector<T> result = log_reduced<T>(mantissa - 1, k);
+  result = x == infinity<T> ? x : result;
+  result = x == (T)0 ? broadcast(-infinity<T>) : result;
+  return x >= (T)0 ? result : broadcast((T)__builtin_nan(""));
+}
+
+// log(1 + x) for x in [0, 1]
+template <class T>
+SKDEEP_INLINE Vector<T> log_one_plus(Vector<T> x) {
+  auto far = x > (T)0.41421356237;
+  Vector<T> f = far ? (x - 1) * (T)0.5 : x;
+  Vector<T> k = far ? broadcast((T)1) : Vector<T>{};
+  return log_reduced<T>(f, k);
+}
+
+// log(1 + exp(x))
+template <class T>
+SKDEEP_INLINE Vector<T> softplus(Vector<T> x) {
+  return at_least(x, (T)0) + log_one_plus<T>(exponential<T>(-absolute<T>(x)));
+}
+
+// 1 / (1 + exp(-x))
+template <class T>
+SKDEEP_INLINE Vector<T> logistic(Vector<T> x) {
+  Vector<T> e = exponential<T>(-absolute<T>(x));
+  return (x < (T)0 ? e : broadcast((T)1)) / (e + 1);
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
+  Vector<T> e = exponential_minus_one<T>(absolute<T>(x) * (T)-2);
+  Vector<T> y = -e / (e + 2);
+  return x < (T)0 ? -y : y;
+}
+
+// The normal distribution function, and powers: lane by lane with the C library
+template <class T>
+SKDEEP_INLINE Vector<T> normal_distribution(Vector<T> x) {
+  T lanes[width<T>];
+  store(lanes, x);
+  for (int l = 0; l < width<T>; ++l) {
+    lanes[l] = (T)(0.5 * __builtin_erfc(lanes[l] * -0.70710678118654752440));
+  }
+  return load(lanes);
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> power(Vector<T> x, T exponent) {
+  T lanes[width<T>];
+  store(lanes, x);
+  for (int l = 0; l < width<T>; ++l) lanes[l] = (T)__builtin_pow(lanes[l], exponent);
+  return load(lanes);
+}
+
+}  // namespace SKDEEP_ISA
+}  // namespace skdeep

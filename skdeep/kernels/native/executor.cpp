@@ -1,0 +1,195 @@
+#include "executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "thread_pool.h"
+
+namespace skdeep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto time_between_questions = std::chrono::milliseconds(50);
+// Stages that cost less than this are done by one thread while the others wait.
+constexpr double alone_cost = 20000;
+
+// One for each thread, freed with it.
+struct Scratch {
+  void* memory = ::operator new(scratch_bytes, std::align_val_t(64));
+  ~Scratch() { ::operator delete(memory, std::align_val_t(64)); }
+};
+
+Worker this_worker() {
+  thread_local Scratch scratch;
+  return {scratch.memory};
+}
+
+void run_task(const Task& task, Worker& worker) {
+  for (long begin = task.begin; begin < task.end; begin += task.step) {
+    const long end = std::min(begin + task.step, task.end);
+    for (int i = 0; i < task.count; ++i) {
+      const Operation& o = *task.operations[i];
+      const long stop = std::min(end, o.length);
+      if (begin < stop) o.kernel(o, worker, begin, stop);
+    }
+  }
+}
+
+struct alignas(64) Cursor {
+  std::atomic<int> next;
+};
+
+// A run of steps by several threads in step with each other.
+class Run {
+ public:
+  Run(const Steps& steps, int threads, const Callbacks& callbacks)
+      : steps_(steps),
+        threads_(threads),
+        callbacks_(callbacks),
+        barrier_(threads),
+        cursors_(threads),
+        asked_(Clock::now()) {
+    full_ = &steps.full->plan(threads);
+    last_ = steps.last ? &steps.last->plan(threads) : nullptr;
+    n_steps_ = steps.n_full + (steps.last ? 1 : 0);
+    finished_ = n_steps_ == 0;
+    if (!finished_) begin_step();
+    Worker worker = this_worker();
+    settle(worker);
+  }
+
+  void work(int thread) {
+    Worker worker = this_worker();
+    while (!finished_) {
+      const PlannedStage& stage = (*plan_)[stage_];
+      if (stage.split == Split::python) {
+        if (thread == 0) call_python(stage);
+      } else {
+        for (int i = 0; i < threads_; ++i) {
+          const int owner = (thread + i) % threads_;  // its own tasks, then others'
+          const int stop = stage.first[owner + 1];
+          int task;
+          while ((task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
+                 stop) {
+            run_task(stage.tasks[task], worker);
+            if (thread == 0) ask();
+            if (stop_.load(std::memory_order_relaxed)) break;
+          }
+        }
+      }
+      if (thread == 0) ask();
+      barrier_.arrive([&] {
+        ++stage_;
+        settle(worker);
+      });
+    }
+  }
+
+  std::exception_ptr error() const { return error_; }
+
+ private:
+  void begin_step() {
+    const bool full = done_ < steps_.n_full;
+    plan_ = full ? full_ : last_;
+    stage_ = 0;
+    if (steps_.order) {
+      std::memcpy(steps_.index, steps_.order + done_ * steps_.rows,
+                  sizeof(long long) * (full ? steps_.rows : steps_.last_rows));
+    }
+    if (steps_.step) {
+      ++*steps_.step;
+      *steps_.learning_rate = steps_.rates[done_];
+    }
+  }
+
+  // Alone: go on to the next stage for several threads, doing what lies before it.
+  void settle(Worker& worker) {
+    while (!finished_) {
+      if (stop_) {
+        finished_ = true;
+      } else if (stage_ == plan_->size()) {
+        finished_ = ++done_ == n_steps_;
+        if (!finished_) begin_step();
+      } else if (const auto& stage = (*plan_)[stage_];
+                 threads_ > 1 && stage.cost < alone_cost && stage.split != Split::python) {
+        for (const Task& task : stage.tasks) run_task(task, worker);
+        ++stage_;
+      } else {
+        for (int t = 0; t < threads_; ++t) {
+          cursors_[t].next.store(stage.first[t], std::memory_order_relaxed);
+        }
+        return;
+      }
+    }
+  }
+
+  void call_python(const PlannedStage& stage) {
+    try {
+      for (const Task& task : stage.tasks) callbacks_.call((*task.operations)->callable);
+    } catch (...) {
+      error_ = std::current_exception();
+      stop_ = true;
+    }
+  }
+
+  void ask() {
+    const auto now = Clock::now();
+    if (now - asked_ < time_between_questions) return;
+    asked_ = now;
+    try {
+      callbacks_.ask();
+    } catch (...) {
+      error_ = std::current_exception();
+      stop_ = true;
+    }
+  }
+
+  const Steps& steps_;
+  const int threads_;
+  const Callbacks& callbacks_;
+  Barrier barrier_;
+  std::vector<Cursor> cursors_;
+  const Plan *full_, *last_, *plan_ = nullptr;
+  std::size_t stage_ = 0;
+  long done_ = 0, n_steps_;
+  bool finished_;
+  std::atomic<bool> stop_{false};
+  std::exception_ptr error_;
+  Clock::time_point asked_;
+};
+
+}  // namespace
+
+const Plan& Program::plan(int threads) {
+  auto found = plans_.find(threads);
+  if (found == plans_.end()) {
+    found = plans_.emplace(threads, make_plan(stages_, threads)).first;
+  }
+  return found->second;
+}
+
+double Program::cost() const {
+  double sum = 0;
+  for (const Stage& stage : stages_) sum += stage.cost;
+  return sum;
+}
+
+void Program::move_argument(const void* from, void* to) {
+  for (Operation& o : operations_) {
+    for (int i = 0; i < o.n_arguments; ++i) {
+      if (o.argument[i].data == from) o.argument[i].data = to;
+    }
+  }
+}
+
+void execute(const Steps& steps, int threads, const Callbacks& callbacks) {
+  Lease lease(threads);
+  Run run(steps, lease.threads(), callbacks);
+  lease.run([&](int thread) { run.work(thread); });
+  if (run.error()) std::rethrow_exception(run.error());
+}
+
+}  // namespace skdeep

@@ -1,0 +1,53 @@
+// Runs programs: one step, or all steps of an epoch in one call.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "schedule.h"
+
+namespace skdeep {
+
+class Program {
+ public:
+  explicit Program(std::vector<Operation> operations)
+      : operations_(std::move(operations)), stages_(make_stages(operations_)) {}
+  Program(const Program&) = delete;
+
+  const Plan& plan(int threads);
+  const std::vector<Stage>& stages() const { return stages_; }
+  double cost() const;
+
+  // Let the arguments that point to `from` point to `to`.
+  void move_argument(const void* from, void* to);
+
+ private:
+  std::vector<Operation> operations_;
+  std::vector<Stage> stages_;
+  std::map<int, Plan> plans_;  // by threads
+};
+
+// What the steps of an epoch are, and what changes between them.
+struct Steps {
+  Program* full;
+  long n_full;
+  Program* last = nullptr;  // for the rows that do not fill a batch
+  // Null where a program takes all rows, or sets nothing.
+  const long long* order = nullptr;
+  long rows = 0, last_rows = 0;
+  long long* index = nullptr;
+  long long* step = nullptr;
+  double* learning_rate = nullptr;
+  const double* rates = nullptr;
+};
+
+struct Callbacks {
+  std::function<void(void*)> call;  // a Python kernel, by the calling thread
+  std::function<void()> ask;        // now and then; throws where the user interrupted
+};
+
+// Rethrows what a callback threw, after all threads stopped.
+void execute(const Steps& steps, int threads, const Callbacks& callbacks);
+
+}  // namespace skdeep

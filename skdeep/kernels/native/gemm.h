@@ -1,0 +1,209 @@
+// Matrix products c = a b (+ initial): a register-blocked microkernel and the loops
+// around it.
+//
+// A tile of c, up to `tile_rows` by two vectors, stays in registers while the depth is
+// walked. The left matrix is read where it lies through a few base pointers; the right
+// one is copied a panel at a time, unless its rows lie close enough together. Every
+// element of c is one chain of additions in the order of the depth, cut at places that
+// depend on the depth alone: no result depends on how rows or columns were shared out.
+#pragma once
+
+#include "vector.h"
+
+namespace skdeep {
+namespace SKDEEP_ISA {
+
+// Two accumulators a row, two vectors of b and one broadcast must fit the registers.
+#if SKDEEP_REGISTERS == 32
+constexpr int tile_rows = 14;
+#else
+constexpr int tile_rows = 6;
+#endif
+
+// A panel of this many bytes stays in the first cache beside the left matrix's rows.
+constexpr long panel_bytes = 26 * 1024;
+
+template <class T>
+struct Product {
+  const T* a;  // a(i, p) = a[i * a_row + p * a_step]; one of the two steps is 1
+  long a_row, a_step;
+  const T* b;  // b(p, j) = b[p * b_row + j * b_column]; one of the two steps is 1
+  long b_row, b_column;
+  T* c;  // c(i, j) = c[i * c_row + j]
+  long c_row;
+  long rows, columns, depth;
+  const T* initial;  // what every row of c starts from, or null for zeros
+};
+
+template <class T>
+struct Tile {
+  const T* a;
+  long a_stride;
+  const T* b;
+  long b_stride, depth;
+  T* c;
+  long c_stride;
+  const T* initial;
+  bool accumulates;  // start from what c holds
+  int last_columns;  // columns of the last vector
+};
+
+template <class T, int Rows, int Vectors, bool ByColumns>
+void multiply_tile(const Tile<T>& tile) {
+  constexpr int W = width<T>, groups = (Rows + 2) / 3;
+  const bool whole = tile.last_columns == W;
+  Vector<T> sum[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      const T* start = tile.accumulates ? tile.c + i * tile.c_stride : tile.initial;
+      const bool full = whole || v < Vectors - 1;
+      sum[i][v] = !start ? Vector<T>{}
+                  : full ? load(start + v * W)
+                         : load_part(start + v * W, tile.last_columns, (T)0);
+    }
+  }
+  const T* b = tile.b;
+  // Rows a, a + s and a + 2 s are addressed from one pointer.
+  const T* a[groups];
+  const long s = tile.a_stride;
+#pragma GCC unroll 8
+  for (int g = 0; g < groups; ++g) a[g] = tile.a + (ByColumns ? 0 : 3 * g * s);
+  for (long p = 0; p < tile.depth; ++p) {
+    Vector<T> right[Vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) right[v] = load(b + v * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i) {
+      const T left = ByColumns ? a[0][i] : a[i / 3][(i % 3) * s];
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) sum[i][v] += right[v] * left;
+    }
+    b += tile.b_stride;
+    if constexpr (ByColumns) {
+      a[0] += s;
+    } else {
+#pragma GCC unroll 8
+      for (int g = 0; g < groups; ++g) {
+        a[g] += 1;
+        asm("" : "+r"(a[g]));  // keeps the compiler from making a pointer for each row
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < Rows; ++i) {
+    T* c = tile.c + i * tile.c_stride;
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      if (whole || v < Vectors - 1) {
+        store(c + v * W, sum[i][v]);
+      } else {
+        store_part(c + v * W, sum[i][v], tile.last_columns);
+      }
+    }
+  }
+}
+
+template <class T>
+using TileKernel = void (*)(const Tile<T>&);
+
+// The kernels for every height, by vectors and by how the left matrix lies.
+template <class T, int Vectors, bool ByColumns, int... Rows>
+struct TileKernels {
+  static constexpr TileKernel<T> table[] = {
+      multiply_tile<T, Rows, Vectors, ByColumns>...};
+};
+
+template <class T, int Vectors, bool ByColumns>
+SKDEEP_INLINE TileKernel<T> tile_kernel(int rows) {
+#if SKDEEP_REGISTERS == 32
+  return TileKernels<T, Vectors, ByColumns, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+                     14>::table[rows - 1];
+#else
+  return TileKernels<T, Vectors, ByColumns, 1, 2, 3, 4, 5, 6>::table[rows - 1];
+#endif
+}
+
+// Copy depth by columns numbers of b to lie close together, filled up with zeros.
+template <class T>
+SKDEEP_INLINE void pack_panel(const T* b, long b_row, long b_column, long depth,
+                              int columns, int panel_columns, T* panel) {
+  if (b_column == 1) {
+    for (long p = 0; p < depth; ++p, b += b_row, panel += panel_columns) {
+      int j = 0;
+      for (; j + width<T> <= columns; j += width<T>) store(panel + j, load(b + j));
+      if (j < columns) {
+        store(panel + j, load_part(b + j, columns - j, (T)0));
+        j += width<T>;
+      }
+      for (; j < panel_columns; j += width<T>) store(panel + j, Vector<T>{});
+    }
+    return;
+  }
+  // across: blocks of the panel are read by columns and written by rows
+  constexpr long block = 64 / sizeof(T);
+  for (long start = 0; start < depth; start += block) {
+    const long stop = start + block < depth ? start + block : depth;
+    for (int j = 0; j < columns; ++j) {
+      const T* column = b + j * b_column;
+      for (long p = start; p < stop; ++p) panel[p * panel_columns + j] = column[p];
+    }
+  }
+  for (long p = 0; p < depth && columns < panel_columns; ++p) {
+    for (int j = columns; j < panel_columns; ++j) panel[p * panel_columns + j] = 0;
+  }
+}
+
+template <class T>
+void multiply(const Product<T>& m, void* scratch) {
+  constexpr int W = width<T>;
+  constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
+  if (m.rows <= 0 || m.columns <= 0) return;
+  const bool by_columns = m.a_step != 1;
+  const long tiles = (m.rows + tile_rows - 1) / tile_rows;
+  long parts = (m.depth + depth_limit - 1) / depth_limit;
+  if (parts == 0) parts = 1;  // nothing to add to the initial values
+  for (long part = 0; part < parts; ++part) {
+    const long start = m.depth * part / parts;
+    const long depth = m.depth * (part + 1) / parts - start;
+    for (long j = 0; j < m.columns; j += 2 * W) {
+      const long left = m.columns - j;
+      const int columns = left < 2 * W ? (int)left : 2 * W;
+      const int vectors = columns > W ? 2 : 1;
+      const T* b = m.b + start * m.b_row + j * m.b_column;
+      long b_stride = m.b_row;
+      const bool close = m.b_row * (long)sizeof(T) <= 640 || tiles <= 2;
+      if (m.b_column != 1 || columns != vectors * W || !close) {
+        pack_panel(b, m.b_row, m.b_column, depth, columns, vectors * W, (T*)scratch);
+        b = (const T*)scratch;
+        b_stride = vectors * W;
+      }
+      Tile<T> tile;
+      tile.b = b;
+      tile.b_stride = b_stride;
+      tile.depth = depth;
+      tile.c_stride = m.c_row;
+      tile.a_stride = by_columns ? m.a_step : m.a_row;
+      tile.initial = m.initial ? m.initial + j : nullptr;
+      tile.accumulates = part > 0;
+      tile.last_columns = columns - (vectors - 1) * W;
+      // heights that differ by one at most
+      for (long t = 0; t < tiles; ++t) {
+        const long i = m.rows * t / tiles;
+        const int rows = (int)(m.rows * (t + 1) / tiles - i);
+        tile.a = m.a + i * m.a_row + start * m.a_step;
+        tile.c = m.c + i * m.c_row + j;
+        const TileKernel<T> kernel =
+            vectors == 2 ? (by_columns ? tile_kernel<T, 2, true>(rows)
+                                       : tile_kernel<T, 2, false>(rows))
+                         : (by_columns ? tile_kernel<T, 1, true>(rows)
+                                       : tile_kernel<T, 1, false>(rows));
+        kernel(tile);
+      }
+    }
+  }
+}
+
+}  // namespace SKDEEP_ISA
+}  // namespace skdeep

@@ -1,0 +1,76 @@
+// What a program is to the compiled kernels: flat records of pointers, sizes and numbers.
+//
+// Only plain data is declared here, because this file is included by sources that are
+// compiled for different instruction sets: a function that the linker may share between
+// them could end up in a version that this processor cannot run.
+#pragma once
+
+namespace skdeep {
+
+enum class Type : int { none, boolean, uint8, int32, int64, float32, float64 };
+
+// An array is its rows and the product of its other axes, always contiguous.
+struct Argument {
+  void* data;
+  long rows;
+  long columns;
+  double number;
+  Type type;
+};
+
+// Along what the work of a kernel may be cut. Every cut gives the same bits: no kernel
+// lets a sum depend on where its range begins or ends.
+enum class Split : int {
+  rows,        // a thread carries its rows through consecutive calls
+  parameters,  // the same, for ranges of the flat parameter vectors
+  columns,     // by something of its own: features, or columns of a sum over rows
+  whole,       // not at all
+  python,      // not compiled: the calling thread takes the GIL and calls it
+};
+
+constexpr int maximum_arguments = 16;
+
+struct Operation;
+
+// What a kernel may use besides its arguments.
+struct Worker {
+  void* scratch;
+};
+constexpr long scratch_bytes = 1 << 17;
+
+using Kernel = void (*)(const Operation&, Worker&, long begin, long end);
+
+struct Operation {
+  Kernel kernel;
+  Split split;
+  long length;  // along the axis that the work is cut along
+  double cost;  // floating-point operations, roughly
+  unsigned written;  // bit i: argument i is written
+  unsigned cut;      // bit i: argument i is cut with the work, along its first axis
+  int n_arguments;
+  void* callable;  // for python
+  Argument argument[maximum_arguments];
+};
+
+// A kernel's name is that of the reference; its arguments are the reference's in the
+// same order without the scratch ones (work, mask, norm, uniform), which are not needed.
+struct KernelEntry {
+  const char* name;
+  Split split;
+  // The work is as long as this argument has rows; for -i, as argument i has columns.
+  int length_argument;
+  Kernel float32;
+  Kernel float64;
+};
+
+struct KernelFamily {
+  const KernelEntry* entries;
+  int count;
+};
+
+struct KernelTable {
+  const char* instruction_set;
+  KernelFamily families[8];
+};
+
+}  // namespace skdeep

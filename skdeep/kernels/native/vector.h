@@ -1,0 +1,201 @@
+// Vectors of the instruction set that a source is compiled for, on GCC's and Clang's
+// vector extensions. SKDEEP_ISA names the namespace, SKDEEP_VECTOR_BYTES the width.
+//
+// No templates of the standard library here, and everything in the namespace of the
+// instruction set: the linker merges functions of equal names.
+#pragma once
+
+#include "operation.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define SKDEEP_INLINE inline __attribute__((always_inline))
+
+namespace skdeep {
+namespace SKDEEP_ISA {
+
+template <class T>
+struct Lanes;
+
+template <>
+struct Lanes<float> {
+  typedef float Vector __attribute__((vector_size(SKDEEP_VECTOR_BYTES)));
+  typedef int Integers __attribute__((vector_size(SKDEEP_VECTOR_BYTES)));
+};
+
+template <>
+struct Lanes<double> {
+  typedef double Vector __attribute__((vector_size(SKDEEP_VECTOR_BYTES)));
+  typedef long long Integers __attribute__((vector_size(SKDEEP_VECTOR_BYTES)));
+};
+
+template <class T>
+using Vector = typename Lanes<T>::Vector;
+template <class T>
+using Integers = typename Lanes<T>::Integers;
+template <class T>
+constexpr int width = SKDEEP_VECTOR_BYTES / sizeof(T);
+
+template <class T>
+SKDEEP_INLINE Vector<T> broadcast(T value) {
+  return value - Vector<T>{};
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> load(const T* p) {
+  Vector<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+template <class T>
+SKDEEP_INLINE void store(T* p, Vector<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// The first `count` lanes; the others are `rest`.
+template <class T>
+SKDEEP_INLINE Vector<T> load_part(const T* p, int count, T rest) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vector<T>)_mm512_mask_loadu_ps((__m512)broadcast(rest), (1u << count) - 1, p);
+  } else {
+    return (Vector<T>)_mm512_mask_loadu_pd((__m512d)broadcast(rest), (1u << count) - 1, p);
+  }
+#else
+  T lanes[width<T>];
+  for (int l = 0; l < width<T>; ++l) lanes[l] = rest;
+  for (int l = 0; l < count; ++l) lanes[l] = p[l];
+  return load(lanes);
+#endif
+}
+
+template <class T>
+SKDEEP_INLINE void store_part(T* p, Vector<T> v, int count) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_ps(p, (1u << count) - 1, (__m512)v);
+  } else {
+    _mm512_mask_storeu_pd(p, (1u << count) - 1, (__m512d)v);
+  }
+#else
+  T lanes[width<T>];
+  store(lanes, v);
+  for (int l = 0; l < count; ++l) p[l] = lanes[l];
+#endif
+}
+
+// NaN in the first argument stays, as in NumPy's maximum and minimum.
+template <class V, class B>
+SKDEEP_INLINE V at_least(V v, B bound) {
+  return v < bound ? V{} + bound : v;
+}
+template <class V, class B>
+SKDEEP_INLINE V at_most(V v, B bound) {
+  return v > bound ? V{} + bound : v;
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> absolute(Vector<T> v) {
+  constexpr auto sign = (Integers<T>){} + (sizeof(T) == 4 ? 0x7fffffffLL : ~(1LL << 63));
+  return (Vector<T>)((Integers<T>)v & sign);
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> square_root(Vector<T> v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return (Vector<T>)_mm512_sqrt_ps((__m512)v);
+  } else {
+    return (Vector<T>)_mm512_sqrt_pd((__m512d)v);
+  }
+#else
+  for (int l = 0; l < width<T>; ++l) {
+    if constexpr (sizeof(T) == 4) {
+      v[l] = __builtin_sqrtf(v[l]);
+    } else {
+      v[l] = __builtin_sqrt(v[l]);
+    }
+  }
+  return v;
+#endif
+}
+
+template <class T>
+SKDEEP_INLINE T sum_lanes(Vector<T> v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_reduce_add_ps((__m512)v);
+  else return _mm512_reduce_add_pd((__m512d)v);
+#else
+  T lanes[width<T>];
+  store(lanes, v);
+  for (int step = width<T> / 2; step; step /= 2) {
+    for (int l = 0; l < step; ++l) lanes[l] += lanes[l + step];
+  }
+  return lanes[0];
+#endif
+}
+
+template <class T>
+SKDEEP_INLINE T largest_lane(Vector<T> v) {
+  T lanes[width<T>];
+  store(lanes, v);
+  for (int step = width<T> / 2; step; step /= 2) {
+    for (int l = 0; l < step; ++l) {
+      lanes[l] = lanes[l] < lanes[l + step] ? lanes[l + step] : lanes[l];
+    }
+  }
+  return lanes[0];
+}
+
+// A place in arrays that all have the same length: a full vector, or the last part.
+template <class T>
+struct Full {
+  long offset;
+  SKDEEP_INLINE Vector<T> load(const T* p, T = 0) const {
+    return SKDEEP_ISA::load(p + offset);
+  }
+  SKDEEP_INLINE void store(T* p, Vector<T> v) const { SKDEEP_ISA::store(p + offset, v); }
+  SKDEEP_INLINE Vector<T> only(Vector<T> v) const { return v; }
+};
+
+template <class T>
+struct Part {
+  long offset;
+  int count;
+  SKDEEP_INLINE Vector<T> load(const T* p, T rest = 0) const {
+    return load_part(p + offset, count, rest);
+  }
+  SKDEEP_INLINE void store(T* p, Vector<T> v) const { store_part(p + offset, v, count); }
+  // zero in the lanes that stand for nothing, for sums
+  SKDEEP_INLINE Vector<T> only(Vector<T> v) const {
+    T lanes[width<T>] = {};
+    store_part(lanes, v, count);
+    return SKDEEP_ISA::load(lanes);
+  }
+};
+
+// Call body(place) for every vector of arrays of `count` numbers.
+template <class T, class Body>
+SKDEEP_INLINE void each_vector(long begin, long end, Body body) {
+  long i = begin;
+  for (; i + width<T> <= end; i += width<T>) body(Full<T>{i});
+  if (i < end) body(Part<T>{i, (int)(end - i)});
+}
+
+// --- the arguments of an operation ----------------------------------------------------
+
+template <class T>
+SKDEEP_INLINE T* array(const Operation& operation, int i) {
+  return (T*)operation.argument[i].data;
+}
+
+template <class T>
+SKDEEP_INLINE T number(const Operation& operation, int i) {
+  return (T)operation.argument[i].number;
+}
+
+}  // namespace SKDEEP_ISA
+}  // namespace skdeep
