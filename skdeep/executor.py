@@ -23,12 +23,12 @@ _SMALLEST_PIECE = 96
 _SERIAL_COST = 3e6
 # Arguments that are of double precision in programs of any type.
 _DOUBLE = frozenset({"learning_rate", "total", "momentum_product"})
-_SCRATCH = ("work", "mask", "norm", "uniform")
+_SCRATCH = frozenset({"work", "mask", "norm", "uniform"})
 
 
 def is_scratch(name):
     """Whether an argument of this name is scratch memory of its kernel."""
-    return name.startswith(_SCRATCH)
+    return name.rstrip("_0123456789") in _SCRATCH
 
 
 @dataclass(frozen=True)

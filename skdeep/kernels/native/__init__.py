@@ -6,6 +6,8 @@ The environment variable ``SKDEEP_KERNELS`` forces a choice: ``reference`` or ``
 
 import os
 
+import threadpoolctl
+
 try:
     from skdeep.kernels.native import _skdeep_native as library
 
@@ -41,10 +43,31 @@ def _select_instruction_set():
         )
 
 
+class _ThreadLimit(threadpoolctl.LibController):
+    """Lets threadpoolctl limit the threads of compiled programs, like those of a BLAS."""
+
+    user_api = "skdeep"
+    internal_api = "skdeep"
+    filename_prefixes = ("_skdeep_native",)
+
+    def get_num_threads(self):
+        return library.thread_limit()
+
+    def set_num_threads(self, num_threads):
+        library.set_thread_limit(num_threads)
+
+    def get_version(self):
+        return None
+
+    def set_additional_attributes(self):
+        self.instruction_set = library.instruction_set()
+
+
 #: Whether programs run on compiled kernels.
 ENABLED, _REASON = _choose()
 if ENABLED:
     _select_instruction_set()
+    threadpoolctl.register(_ThreadLimit)
 
 
 def describe():

@@ -127,9 +127,16 @@ LOSS(poisson, 0, {
 
 // --- softmax --------------------------------------------------------------------------
 
-// log sum exp(z) of one row
+// The softmax of a row is exp(z - shift) / exp(log_sum). The two are kept apart: their
+// sum would lose the digits of log_sum where outputs are large.
 template <class T>
-SKDEEP_INLINE T log_normalizer(const T* z, long columns) {
+struct Normalizer {
+  T shift, log_sum;
+  SKDEEP_INLINE Vector<T> log_softmax(Vector<T> z) const { return (z - shift) - log_sum; }
+};
+
+template <class T>
+SKDEEP_INLINE Normalizer<T> normalizer_of(const T* z, long columns) {
   Vector<T> largest = broadcast(-infinity<T>);
   each_vector<T>(0, columns, [&](auto at) {
     Vector<T> v = at.load(z, -infinity<T>);
@@ -140,7 +147,7 @@ SKDEEP_INLINE T log_normalizer(const T* z, long columns) {
   each_vector<T>(0, columns, [&](auto at) {
     sum += exponential<T>(at.load(z, -infinity<T>) - shift);
   });
-  return shift + logarithm<T>(broadcast(sum_lanes<T>(sum)))[0];
+  return {shift, logarithm<T>(broadcast(sum_lanes<T>(sum)))[0]};
 }
 
 template <class T, bool WithEntropy>
@@ -152,10 +159,11 @@ SKDEEP_INLINE void softmax_rows(const Operation& o, long begin, long end) {
     const T* z = array<T>(o, 0) + i * columns;
     const T* target = array<T>(o, 1) + i * columns;
     T* d_z = array<T>(o, 4) + i * columns;
-    const T normalizer = log_normalizer<T>(z, columns), scale = weight[i];
+    const Normalizer<T> normalizer = normalizer_of<T>(z, columns);
+    const T scale = weight[i];
     Vector<T> sum{};
     each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> log_p = at.load(z) - normalizer, t = at.load(target);
+      Vector<T> log_p = normalizer.log_softmax(at.load(z)), t = at.load(target);
       // lanes that stand for nothing have target zero
       sum -= t * log_p;
       if constexpr (WithEntropy) sum += entropy<T>(t);
@@ -185,10 +193,11 @@ void softmax_focal(const Operation& o, Worker&, long begin, long end) {
     const T* z = array<T>(o, 0) + i * columns;
     const T* target = array<T>(o, 1) + i * columns;
     T* d_z = array<T>(o, 5) + i * columns;
-    const T normalizer = log_normalizer<T>(z, columns), scale = weight[i];
+    const Normalizer<T> normalizer = normalizer_of<T>(z, columns);
+    const T scale = weight[i];
     Vector<T> sum{}, sum_g{};
     each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> log_p = at_most(at.load(z) - normalizer, (T)0);
+      Vector<T> log_p = at_most(normalizer.log_softmax(at.load(z)), (T)0);
       Vector<T> rest = -exponential_minus_one<T>(log_p);
       Vector<T> right = power<T>(rest, gamma) * at.load(target);
       Vector<T> divisor = at_least(rest, Constants<T>::smallest_normal);
@@ -201,7 +210,7 @@ void softmax_focal(const Operation& o, Worker&, long begin, long end) {
     losses[i] = sum_lanes<T>(sum);
     const T total_g = sum_lanes<T>(sum_g);
     each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> p = exponential<T>(at.load(z) - normalizer);
+      Vector<T> p = exponential<T>(normalizer.log_softmax(at.load(z)));
       at.store(d_z, (at.load(d_z) - p * total_g) * scale);
     });
   }

@@ -7,8 +7,12 @@ from skdeep.kernels.reference.contract import kernel
 
 @kernel("rows", writes="out", index=0, out=0)
 def gather_rows(source, index, out):
-    # mode="clip" lets NumPy write straight into out: the default mode buffers.
-    np.take(source, index, axis=0, out=out, mode="clip")
+    if source.dtype == out.dtype:
+        # mode="clip" lets NumPy write straight into out: the default mode buffers.
+        np.take(source, index, axis=0, out=out, mode="clip")
+    else:
+        # images are kept as bytes and become floating-point numbers here
+        out[...] = source[index]
 
 
 @kernel(None, writes="out", index=0, out=0)
