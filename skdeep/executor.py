@@ -109,6 +109,12 @@ class ReferenceProgram:
         for function, arguments in self._steps:
             function(*arguments)
 
+    def run_on(self, source, x, result, out):
+        """Do one step that reads x for the array source and writes out for result."""
+        source[...] = x
+        self.run()
+        out[...] = result
+
     def run_epoch(self, epoch):
         """Do the steps of an epoch, of which this is a full one."""
         with self.session():
@@ -195,6 +201,26 @@ class NativeProgram:
     def run(self):
         """Do one step."""
         self._program.run(self._n_threads())
+
+    def run_on(self, source, x, result, out):
+        """Do one step that reads x for the array source and writes out for result."""
+        if (
+            np.may_share_memory(source, result)
+            or self._program.uses_python
+            or not x.flags.c_contiguous
+        ):
+            source[...] = x
+            self.run()
+            out[...] = result
+            return
+        # nothing is copied: the program is pointed elsewhere for a while
+        self._program.move_argument(source, x)
+        self._program.move_argument(result, out)
+        try:
+            self.run()
+        finally:
+            self._program.move_argument(x, source)
+            self._program.move_argument(out, result)
 
     def run_epoch(self, epoch):
         """Do the steps of an epoch, of which this is a full one."""

@@ -127,50 +127,61 @@ LOSS(poisson, 0, {
 
 // --- softmax --------------------------------------------------------------------------
 
-// The softmax of a row is exp(z - shift) / exp(log_sum). The two are kept apart: their
-// sum would lose the digits of log_sum where outputs are large.
+// The softmax of a row is exp(z - shift) / sum: writes exp(z - shift) to e.
 template <class T>
 struct Normalizer {
-  T shift, log_sum;
-  SKDEEP_INLINE Vector<T> log_softmax(Vector<T> z) const { return (z - shift) - log_sum; }
+  T shift, sum;
 };
 
 template <class T>
-SKDEEP_INLINE Normalizer<T> normalizer_of(const T* z, long columns) {
+SKDEEP_INLINE Normalizer<T> exponentials(const T* z, long columns, T* e) {
   Vector<T> largest = broadcast(-infinity<T>);
   each_vector<T>(0, columns, [&](auto at) {
     Vector<T> v = at.load(z, -infinity<T>);
-    largest = v < largest ? largest : v;  // a NaN among the outputs goes on
+    largest = v < largest ? largest : v;
   });
   const T shift = largest_lane<T>(largest);
   Vector<T> sum{};
   each_vector<T>(0, columns, [&](auto at) {
-    sum += exponential<T>(at.load(z, -infinity<T>) - shift);
+    Vector<T> power = exponential<T>(at.load(z, -infinity<T>) - shift);
+    at.store(e, power);
+    sum += power;
   });
-  return {shift, logarithm<T>(broadcast(sum_lanes<T>(sum)))[0]};
+  return {shift, sum_lanes<T>(sum)};
 }
 
+// The loss is log(sum) * sum_k t_k - sum_k t_k (z_k - shift): log(sum) is kept apart from
+// the shift, which would swallow its digits, and taken for a vector of rows at a time.
 template <class T, bool WithEntropy>
 SKDEEP_INLINE void softmax_rows(const Operation& o, long begin, long end) {
   const long columns = o.argument[0].columns;
   const T* weight = array<T>(o, 2);
   T* losses = array<T>(o, 3);
-  for (long i = begin; i < end; ++i) {
-    const T* z = array<T>(o, 0) + i * columns;
-    const T* target = array<T>(o, 1) + i * columns;
-    T* d_z = array<T>(o, 4) + i * columns;
-    const Normalizer<T> normalizer = normalizer_of<T>(z, columns);
-    const T scale = weight[i];
-    Vector<T> sum{};
-    each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> log_p = normalizer.log_softmax(at.load(z)), t = at.load(target);
-      // lanes that stand for nothing have target zero
-      sum -= t * log_p;
-      if constexpr (WithEntropy) sum += entropy<T>(t);
-      at.store(d_z, (exponential<T>(log_p) - t) * scale);
-    });
-    losses[i] = sum_lanes<T>(sum);
-  }
+  each_vector<T>(begin, end, [&](auto place) {
+    T sums[width<T>], shares[width<T>], products[width<T>];
+    for (int l = 0; l < width<T>; ++l) sums[l] = 1, shares[l] = 0, products[l] = 0;
+    for (int l = 0; l < width<T> && place.offset + l < end; ++l) {
+      const long i = place.offset + l;
+      const T* z = array<T>(o, 0) + i * columns;
+      const T* target = array<T>(o, 1) + i * columns;
+      T* d_z = array<T>(o, 4) + i * columns;
+      const Normalizer<T> row = exponentials<T>(z, columns, d_z);
+      const T inverse = 1 / row.sum, scale = weight[i];
+      Vector<T> share{}, product{};
+      each_vector<T>(0, columns, [&](auto at) {
+        // lanes that stand for nothing have target zero
+        Vector<T> t = at.load(target);
+        share += t;
+        product += t * (at.load(z) - row.shift);
+        if constexpr (WithEntropy) product -= entropy<T>(t);
+        at.store(d_z, (at.load(d_z) * inverse - t) * scale);
+      });
+      sums[l] = row.sum;
+      shares[l] = sum_lanes<T>(share);
+      products[l] = sum_lanes<T>(product);
+    }
+    place.store(losses, logarithm<T>(load(sums)) * load(shares) - load(products));
+  });
 }
 
 template <class T>
@@ -193,11 +204,11 @@ void softmax_focal(const Operation& o, Worker&, long begin, long end) {
     const T* z = array<T>(o, 0) + i * columns;
     const T* target = array<T>(o, 1) + i * columns;
     T* d_z = array<T>(o, 5) + i * columns;
-    const Normalizer<T> normalizer = normalizer_of<T>(z, columns);
-    const T scale = weight[i];
+    const Normalizer<T> row = exponentials<T>(z, columns, d_z);
+    const T log_sum = logarithm<T>(broadcast(row.sum))[0], scale = weight[i];
     Vector<T> sum{}, sum_g{};
     each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> log_p = at_most(normalizer.log_softmax(at.load(z)), (T)0);
+      Vector<T> log_p = at_most((at.load(z) - row.shift) - log_sum, (T)0);
       Vector<T> rest = -exponential_minus_one<T>(log_p);
       Vector<T> right = power<T>(rest, gamma) * at.load(target);
       Vector<T> divisor = at_least(rest, Constants<T>::smallest_normal);
@@ -210,7 +221,7 @@ void softmax_focal(const Operation& o, Worker&, long begin, long end) {
     losses[i] = sum_lanes<T>(sum);
     const T total_g = sum_lanes<T>(sum_g);
     each_vector<T>(0, columns, [&](auto at) {
-      Vector<T> p = exponential<T>(normalizer.log_softmax(at.load(z)));
+      Vector<T> p = exponential<T>((at.load(z) - row.shift) - log_sum);
       at.store(d_z, (at.load(d_z) - p * total_g) * scale);
     });
   }

@@ -140,6 +140,11 @@ SKDEEP_INLINE T sum_lanes(Vector<T> v) {
 
 template <class T>
 SKDEEP_INLINE T largest_lane(Vector<T> v) {
+#if defined(__AVX512F__)
+  // these drop NaN: what is subtracted from it stays NaN
+  if constexpr (sizeof(T) == 4) return _mm512_reduce_max_ps((__m512)v);
+  else return _mm512_reduce_max_pd((__m512d)v);
+#else
   T lanes[width<T>];
   store(lanes, v);
   for (int step = width<T> / 2; step; step /= 2) {
@@ -148,6 +153,7 @@ SKDEEP_INLINE T largest_lane(Vector<T> v) {
     }
   }
   return lanes[0];
+#endif
 }
 
 // A place in arrays that all have the same length: a full vector, or the last part.
