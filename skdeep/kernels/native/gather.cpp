@@ -31,6 +31,12 @@ void gather_rows(const Operation& o, Worker&, long begin, long end) {
     const long bytes = source.columns * type_bytes(source.type);
     for (long i = begin; i < end; ++i) {
       const char* row = (const char*)source.data + clipped(index[i], source.rows) * bytes;
+      if (i + 1 < end) {
+        // the next row lies anywhere: ask for it while this one is copied
+        const char* next =
+            (const char*)source.data + clipped(index[i + 1], source.rows) * bytes;
+        for (long b = 0; b < bytes; b += 64) __builtin_prefetch(next + b);
+      }
       __builtin_memcpy((char*)out.data + i * bytes, row, bytes);
     }
     return;

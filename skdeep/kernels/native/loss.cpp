@@ -143,7 +143,7 @@ SKDEEP_INLINE Normalizer<T> exponentials(const T* z, long columns, T* e) {
   const T shift = largest_lane<T>(largest);
   Vector<T> sum{};
   each_vector<T>(0, columns, [&](auto at) {
-    Vector<T> power = exponential<T>(at.load(z, -infinity<T>) - shift);
+    Vector<T> power = at.only(exponential<T>(at.load(z, shift) - shift));
     at.store(e, power);
     sum += power;
   });
@@ -165,6 +165,21 @@ SKDEEP_INLINE void softmax_rows(const Operation& o, long begin, long end) {
       const T* z = array<T>(o, 0) + i * columns;
       const T* target = array<T>(o, 1) + i * columns;
       T* d_z = array<T>(o, 4) + i * columns;
+      if (columns <= width<T>) {  // few classes: all in one vector
+        const Part<T> at{0, (int)columns};
+        const Vector<T> outputs = at.load(z, -infinity<T>), t = at.load(target);
+        const T shift = largest_lane<T>(outputs);
+        // not exp(-inf) in the lanes that stand for nothing: tiny numbers are slow
+        const Vector<T> shifted = at.load(z, shift) - shift;
+        const Vector<T> e = at.only(exponential<T>(shifted));
+        Vector<T> product = t * shifted;
+        if constexpr (WithEntropy) product -= entropy<T>(t);
+        sums[l] = sum_lanes<T>(e);
+        shares[l] = sum_lanes<T>(t);
+        products[l] = sum_lanes<T>(product);
+        at.store(d_z, (e * (1 / sums[l]) - t) * weight[i]);
+        continue;
+      }
       const Normalizer<T> row = exponentials<T>(z, columns, d_z);
       const T inverse = 1 / row.sum, scale = weight[i];
       Vector<T> share{}, product{};

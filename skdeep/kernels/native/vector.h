@@ -177,9 +177,17 @@ struct Part {
   SKDEEP_INLINE void store(T* p, Vector<T> v) const { store_part(p + offset, v, count); }
   // zero in the lanes that stand for nothing, for sums
   SKDEEP_INLINE Vector<T> only(Vector<T> v) const {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+      return (Vector<T>)_mm512_maskz_mov_ps((1u << count) - 1, (__m512)v);
+    } else {
+      return (Vector<T>)_mm512_maskz_mov_pd((1u << count) - 1, (__m512d)v);
+    }
+#else
     T lanes[width<T>] = {};
     store_part(lanes, v, count);
     return SKDEEP_ISA::load(lanes);
+#endif
   }
 };
 
