@@ -20,8 +20,10 @@ constexpr int tile_rows = 14;
 constexpr int tile_rows = 6;
 #endif
 
-// A panel of this many bytes stays in the first cache beside the left matrix's rows.
-constexpr long panel_bytes = 26 * 1024;
+// A panel of this many bytes stays in the first cache beside the left matrix's rows, and
+// a block of the left matrix of this many in the second.
+constexpr long panel_bytes = 26 * 1024, block_bytes = 256 * 1024;
+static_assert(panel_bytes + block_bytes + 64 * 1024 <= scratch_bytes);
 
 template <class T>
 struct Product {
@@ -155,53 +157,108 @@ SKDEEP_INLINE void pack_panel(const T* b, long b_row, long b_column, long depth,
   }
 }
 
+// Lines that are a multiple of 1 KiB apart take each other's place in the cache.
 template <class T>
-void multiply(const Product<T>& m, void* scratch) {
-  constexpr int W = width<T>;
-  constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
-  if (m.rows <= 0 || m.columns <= 0) return;
+SKDEEP_INLINE bool crowds_cache(long stride) {
+  return stride * (long)sizeof(T) % 1024 == 0;
+}
+
+// Copy depth by rows numbers of a so that they do not crowd the cache; change the
+// product to read the copy.
+template <class T>
+SKDEEP_INLINE void copy_block(Product<T>& m, long start, long depth, T* block) {
+  const bool by_columns = m.a_step != 1;
+  const long lines = by_columns ? depth : m.rows, length = by_columns ? m.rows : depth;
+  const long from_stride = by_columns ? m.a_step : m.a_row;
+  long stride = length + 16;
+  if (crowds_cache<T>(stride)) stride += 16;
+  const T* from = m.a + start * m.a_step;
+  for (long i = 0; i < lines; ++i) {
+    __builtin_memcpy(block + i * stride, from + i * from_stride, length * sizeof(T));
+  }
+  (by_columns ? m.a_step : m.a_row) = stride;
+  m.a = block - start * m.a_step;
+}
+
+// The rows of one block times one panel.
+template <class T>
+SKDEEP_INLINE void multiply_panel(const Product<T>& m, Tile<T> tile, long start, long j,
+                                  int vectors) {
   const bool by_columns = m.a_step != 1;
   const long tiles = (m.rows + tile_rows - 1) / tile_rows;
+  // heights that differ by one at most
+  for (long t = 0; t < tiles; ++t) {
+    const long i = m.rows * t / tiles;
+    const int rows = (int)(m.rows * (t + 1) / tiles - i);
+    tile.a = m.a + i * m.a_row + start * m.a_step;
+    tile.c = m.c + i * m.c_row + j;
+    const TileKernel<T> kernel =
+        vectors == 2 ? (by_columns ? tile_kernel<T, 2, true>(rows)
+                                   : tile_kernel<T, 2, false>(rows))
+                     : (by_columns ? tile_kernel<T, 1, true>(rows)
+                                   : tile_kernel<T, 1, false>(rows));
+    kernel(tile);
+  }
+}
+
+template <class T>
+SKDEEP_INLINE void multiply_block(const Product<T>& m, bool copies, void* scratch) {
+  constexpr int W = width<T>;
+  constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
+  T* const panel = (T*)scratch;
+  T* const block = (T*)((char*)scratch + 32 * 1024);
   long parts = (m.depth + depth_limit - 1) / depth_limit;
   if (parts == 0) parts = 1;  // nothing to add to the initial values
   for (long part = 0; part < parts; ++part) {
     const long start = m.depth * part / parts;
     const long depth = m.depth * (part + 1) / parts - start;
+    Product<T> source = m;
+    if (copies) copy_block(source, start, depth, block);
     for (long j = 0; j < m.columns; j += 2 * W) {
       const long left = m.columns - j;
       const int columns = left < 2 * W ? (int)left : 2 * W;
       const int vectors = columns > W ? 2 : 1;
-      const T* b = m.b + start * m.b_row + j * m.b_column;
-      long b_stride = m.b_row;
-      const bool close = m.b_row * (long)sizeof(T) <= 640 || tiles <= 2;
-      if (m.b_column != 1 || columns != vectors * W || !close) {
-        pack_panel(b, m.b_row, m.b_column, depth, columns, vectors * W, (T*)scratch);
-        b = (const T*)scratch;
-        b_stride = vectors * W;
-      }
       Tile<T> tile;
-      tile.b = b;
-      tile.b_stride = b_stride;
+      tile.b = m.b + start * m.b_row + j * m.b_column;
+      tile.b_stride = m.b_row;
+      const bool close = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 2 * tile_rows;
+      if (m.b_column != 1 || columns != vectors * W || !close) {
+        pack_panel(tile.b, m.b_row, m.b_column, depth, columns, vectors * W, panel);
+        tile.b = panel;
+        tile.b_stride = vectors * W;
+      }
       tile.depth = depth;
       tile.c_stride = m.c_row;
-      tile.a_stride = by_columns ? m.a_step : m.a_row;
+      tile.a_stride = source.a_step != 1 ? source.a_step : source.a_row;
       tile.initial = m.initial ? m.initial + j : nullptr;
       tile.accumulates = part > 0;
       tile.last_columns = columns - (vectors - 1) * W;
-      // heights that differ by one at most
-      for (long t = 0; t < tiles; ++t) {
-        const long i = m.rows * t / tiles;
-        const int rows = (int)(m.rows * (t + 1) / tiles - i);
-        tile.a = m.a + i * m.a_row + start * m.a_step;
-        tile.c = m.c + i * m.c_row + j;
-        const TileKernel<T> kernel =
-            vectors == 2 ? (by_columns ? tile_kernel<T, 2, true>(rows)
-                                       : tile_kernel<T, 2, false>(rows))
-                         : (by_columns ? tile_kernel<T, 1, true>(rows)
-                                       : tile_kernel<T, 1, false>(rows));
-        kernel(tile);
-      }
+      multiply_panel(source, tile, start, j, vectors);
     }
+  }
+}
+
+template <class T>
+void multiply(const Product<T>& m, void* scratch) {
+  constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
+  if (m.rows <= 0 || m.columns <= 0) return;
+  const long stride = m.a_step != 1 ? m.a_step : m.a_row;
+  // lines of the copy are up to 32 numbers longer than what they hold
+  const long fitting = m.a_step != 1
+                           ? block_bytes / (depth_limit * (long)sizeof(T)) - 32
+                           : block_bytes / ((depth_limit + 32) * (long)sizeof(T));
+  const long block_rows = fitting / tile_rows * tile_rows;
+  // a copy pays where several panels read it, and enough rows each panel
+  const bool copies = crowds_cache<T>(stride) && m.columns > 4 * width<T> &&
+                      m.rows > tile_rows && block_rows >= 4 * tile_rows;
+  const long blocks = copies ? (m.rows + block_rows - 1) / block_rows : 1;
+  for (long i = 0; i < blocks; ++i) {
+    const long begin = m.rows * i / blocks, end = m.rows * (i + 1) / blocks;
+    Product<T> block = m;
+    block.a += begin * m.a_row;
+    block.c += begin * m.c_row;
+    block.rows = end - begin;
+    multiply_block(block, copies, scratch);
   }
 }
 
