@@ -135,8 +135,8 @@ def _take_rows(scope, name, source, index, kernel=kernels.gather_rows):
 
 def _take_whole_sparse(scope, plan, x, index):
     return SparseRows(
-        Buffer("x.values", ("nnz",), array=x.data),
-        Buffer("x.columns", ("nnz",), array=x.indices),
+        Buffer("x.values", x.data.shape, array=x.data),
+        Buffer("x.columns", x.indices.shape, array=x.indices),
         Buffer("x.row_end", (ROWS,), array=x.indptr[1:]),
     )
 

@@ -216,7 +216,7 @@ class BoundProgram:
 
 
 def _is_scratch(name):
-    return name.startswith(("work", "mask", "norm", "uniform"))
+    return name.startswith(("work", "mask")) or name in ("norm", "uniform")
 
 
 def _describe_argument(value, rows):
