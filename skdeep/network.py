@@ -14,6 +14,7 @@ from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
+from skdeep.threads import single_threaded_blas
 
 # What the counter-based random numbers are for; layers are numbered from the last on.
 SHUFFLING, INITIAL_WEIGHTS, _FIRST_LAYER = 0, 1, 2
@@ -159,15 +160,18 @@ class Network:
     def initialize(self, key):
         """Draw all parameters, and reset the state, from a key of two integers."""
         stream = kernels.PhiloxStream(key)
-        for index, (address, parameter) in enumerate(self._specifications.items()):
-            generator = stream.at(INITIAL_WEIGHTS, index)
-            values = parameter.initializer.sample(generator, parameter.shape)
-            self.view(*address)[...] = values
+        with single_threaded_blas():  # an initializer may decompose a matrix
+            for index, (address, parameter) in enumerate(self._specifications.items()):
+                generator = stream.at(INITIAL_WEIGHTS, index)
+                values = parameter.initializer.sample(generator, parameter.shape)
+                self.view(*address)[...] = values
         for address, state in self._states.items():
             self._state_arrays.view(self.state, address)[...] = state.initial
 
     def view(self, layer, name):
-        """A layer's parameter, by name, as an array that shares the vector's memory."""
+        """A layer's parameter or statistic, as an array that shares the vector's memory."""
+        if (layer, name) in self._states:
+            return self._state_arrays.view(self.state, (layer, name))
         return self._arrays.view(self.parameters, (layer, name))
 
     def parameter_names(self):
@@ -207,7 +211,8 @@ class Network:
         """The cost and its gradient on all data, as a function of the parameters.
 
         What backpropagation computes can be checked with it against differences of the
-        cost. Batch normalization's statistics become those of the last evaluation.
+        cost. The network is left at the last point that was evaluated, with batch
+        normalization's statistics there.
 
         Parameters
         ----------

@@ -12,8 +12,6 @@ from threadpoolctl import ThreadpoolController
 #: Matrix products of more floating-point operations than this are cut into pieces of
 #: about half as many, for several threads: 5 MFLOP take a tenth of a millisecond.
 CUT_FLOPS = 1e7
-# No BLAS uses threads for programs of fewer operations than this.
-_SERIAL_FLOPS = 1e5
 # NumPy allocates a buffer of so many entries for each broadcast operand: its usual 8192
 # take up to 66 kB in every call and are slower for wide arrays.
 _BUFFER_ENTRIES = 512
@@ -55,37 +53,63 @@ class _SingleThreadedBLAS:
 
     A BLAS cuts its sums differently for different numbers of threads, so its results
     would depend on them. Programs cut their products themselves, always alike, and
-    use as many threads as the BLAS was allowed. The count of holders makes concurrent
-    fits safe: the last one to leave restores the limit.
+    use as many threads as the BLAS was allowed. Most libraries have one limit for the
+    whole process: the last of concurrent programs restores it. Those on OpenMP have a
+    limit for each thread, which restores its own.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
         self._holders = 0
-        self._limiter = None
-        self._allowed = 1
+        self._outside = []
 
     @contextmanager
     def hold(self):
         """Yield the number of threads that the BLAS may use outside."""
+        libraries = _blas_libraries()
         with self._lock:
-            if self._holders == 0:
-                controller = _threadpool_controller()
-                libraries = controller.select(user_api="blas").lib_controllers
-                self._allowed = max(
-                    (library.num_threads for library in libraries), default=1
+            before = [library.num_threads for library in libraries]
+            if not self._holders:
+                self._outside = before
+            outside = [
+                mine if _limit_is_of_thread(library) else of_process
+                for library, mine, of_process in zip(
+                    libraries, before, self._outside, strict=True
                 )
-                self._limiter = controller.limit(limits=1, user_api="blas")
+            ]
             self._holders += 1
-            allowed = self._allowed
+            for library in libraries:
+                _limit(library, 1)
         try:
-            yield allowed
+            yield max(outside, default=1)
         finally:
             with self._lock:
                 self._holders -= 1
-                if self._holders == 0:
-                    self._limiter.restore_original_limits()
-                    self._limiter = None
+                for library, number in zip(libraries, outside, strict=True):
+                    if _limit_is_of_thread(library) or not self._holders:
+                        _limit(library, number)
+
+
+def _limit_is_of_thread(library):
+    return getattr(library, "threading_layer", None) == "openmp"
+
+
+def _limit(library, number):
+    # A library may let only the first thread that ever set a limit set others. Here the
+    # lock of those who hold the limit decides.
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(number)
+    if release is not None:
+        release(force=True)
+
+
+def _start_worker():
+    np.setbufsize(_BUFFER_ENTRIES)
+    for library in _blas_libraries():
+        if _limit_is_of_thread(library):
+            _limit(library, 1)
 
 
 _blas = _SingleThreadedBLAS()
@@ -94,9 +118,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.__init__)
 
 
+#: Holds the BLAS at one thread; gives the number of threads that it may use outside.
+single_threaded_blas = _blas.hold
+
+
 @cache
-def _threadpool_controller():
-    return ThreadpoolController()
+def _blas_libraries():
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 @contextmanager
@@ -109,16 +137,12 @@ def threads(flops):
     """
     usual = np.setbufsize(_BUFFER_ENTRIES)
     try:
-        if flops < _SERIAL_FLOPS:
-            yield
-            return
-        with _blas.hold() as allowed:
-            if allowed == 1 or flops <= CUT_FLOPS:
+        with single_threaded_blas() as allowed:
+            inside = getattr(_current, "workers", None) is not None
+            if inside or allowed == 1 or flops <= CUT_FLOPS:
                 yield
                 return
-            with ThreadPoolExecutor(
-                allowed - 1, "skdeep", np.setbufsize, (_BUFFER_ENTRIES,)
-            ) as pool:
+            with ThreadPoolExecutor(allowed - 1, "skdeep", _start_worker) as pool:
                 _current.workers = _Workers(pool, allowed)
                 try:
                     yield

@@ -159,13 +159,12 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
         if isinstance(self.loss, str):
             return losses[default if self.loss == "auto" else self.loss]
         self.loss._validate_params()
-        own = {type(loss) for loss in losses.values()}
         task = self.loss.task
-        if task is not None and type(self.loss) not in own:
+        if task not in (None, self._task):
             raise ValueError(
                 f"{type(self.loss).__name__} is a loss for {task}, which "
                 f"{type(self).__name__} does not do. Use one of {sorted(losses)}, or a "
-                "subclass of skdeep.losses.Loss of your own."
+                f"subclass of skdeep.losses.Loss whose task is {self._task!r} or None."
             )
         return self.loss
 
@@ -308,7 +307,7 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
             options = self._descent_options(data, state, rule.max_epochs)
             descend(network, data, options, state, monitor)
         if not partial:
-            monitor.warn_if_cut_short()
+            monitor.check_outcome()
 
     def _check_deterministic(self):
         if self.input_dropout or np.any(np.asarray(self.dropout) != 0):
@@ -399,11 +398,14 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
         vars(view).pop("feature_names_in_", None)
         by_score = self.monitor != "loss"
         scorer = check_scoring(view, scoring=self.monitor if by_score else None)
+        # of the scorers, only scikit-learn's own say whether they take weights
+        takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
+        weights = {"sample_weight": sample_weight} if takes_weights else {}
 
         def validate():
             losses = network.loss.value(target, network.raw_outputs(X))
             loss = float(np.average(losses, weights=sample_weight * class_weight))
-            score = float(scorer(view, X, y, sample_weight=sample_weight))
+            score = float(scorer(view, X, y, **weights))
             values = {"validation_loss": loss, "validation_score": score}
             return values, -score if by_score else loss
 
@@ -448,7 +450,7 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
 
     @property
     def loss_curve_(self):
-        return self.history_["loss"].tolist()
+        return self._curve("loss") or []
 
     @property
     def validation_loss_curve_(self):

@@ -43,6 +43,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
     _y_numeric = False
+    _task = "classification"
 
     # --- targets ------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         if n_classes < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes, but y has "
-                f"{n_classes} class: {self.classes_[0]!r}."
+                f"{n_classes} class: {self.classes_[0]}."
             )
         self._check_known(y)
         self._target_type = "binary" if n_classes == 2 else "multiclass"

@@ -48,9 +48,9 @@ or Loss, default="auto"
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
 default="auto"
-        How the weights are drawn. ``"auto"`` chooses by the activation: He (uniform) for
-        the ReLU family, Glorot (uniform) for logistic, tanh and identity, LeCun
-        (normal) for SELU.
+        How the weights are drawn. ``"auto"`` is Glorot (uniform) for the first and the
+        last layer and wherever the activation is logistic, tanh or identity; He
+        (uniform) between hidden layers of the ReLU family; LeCun (normal) for SELU.
 
     early_stopping : bool, default=False
         Whether to stop when the validation data stop to improve, and to restore the
@@ -100,7 +100,8 @@ ATTRIBUTES = """
         ``network_.describe()`` the calls of a training step.
 
     loss_ : float
-        The last epoch's cost: the mean loss plus the penalty.
+        The last epoch's cost: the mean loss plus the penalty. AdamW's decay is not a
+        penalty, and not in it.
 
     best_loss_ : float
         The lowest monitored loss: on the validation data where there are any, else of

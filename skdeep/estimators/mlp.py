@@ -57,14 +57,18 @@ def multilayer_perceptron(estimator, n_outputs):
     sizes = hidden_sizes(estimator.hidden_layer_sizes)
     rates = dropout_rates(estimator.dropout, len(sizes))
     activation, batch_norm = estimator.activation, estimator.batch_norm
-    hidden = get_initializer(estimator.kernel_initializer, activation)
-    output = get_initializer(estimator.kernel_initializer, "identity")
+    # He's variance keeps signals alive from hidden layer to hidden layer, but on a few
+    # standardized features it makes random ones so large that small data cannot mend
+    # them: there, Glorot's generalizes better (measured on wine and digits).
+    before_input = activation if activation == "selu" else "identity"
+    activations = [before_input, *[activation] * (len(sizes) - 1)]
 
     layers = []
     if estimator.input_dropout:
         layers.append(("input_dropout", Dropout(estimator.input_dropout)))
     for number, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
-        dense = Dense(units, use_bias=not batch_norm, kernel_initializer=hidden)
+        initializer = get_initializer(estimator.kernel_initializer, activations[number - 1])
+        dense = Dense(units, use_bias=not batch_norm, kernel_initializer=initializer)
         layers.append((f"dense_{number}", dense))
         if batch_norm:
             layers.append((f"batch_norm_{number}", BatchNormalization()))
@@ -72,7 +76,8 @@ def multilayer_perceptron(estimator, n_outputs):
             layers.append((f"{activation}_{number}", Activation(activation)))
         if rate:
             layers.append((f"dropout_{number}", Dropout(rate)))
-    layers.append(("output", Dense(n_outputs, kernel_initializer=output)))
+    initializer = get_initializer(estimator.kernel_initializer, "identity")
+    layers.append(("output", Dense(n_outputs, kernel_initializer=initializer)))
     return layers
 
 

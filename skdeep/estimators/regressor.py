@@ -18,6 +18,7 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         "loss": [StrOptions({"auto", *REGRESSION_LOSSES}), Loss],
     }
     _y_numeric = True
+    _task = "regression"
 
     def _learn_target(self, y, classes, first):
         if y.ndim == 2 and y.shape[1] == 1:

@@ -32,7 +32,8 @@ def distinct_samples(data):
     rows = np.flatnonzero(data.weight)
     target = data.target.reshape(len(data.target), -1)
     hashes = (_hash_rows(data.x) + _hash_rows(target, seed=1))[rows]
-    order = np.argsort(hashes, kind="stable")
+    # equal samples by weight, so that their sum has one order too
+    order = np.lexsort((data.weight[rows], hashes))
     rows, hashes = rows[order], hashes[order]
     starts = np.ones(len(rows), dtype=bool)
     for i in np.flatnonzero(hashes[1:] == hashes[:-1]) + 1:

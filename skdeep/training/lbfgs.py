@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from skdeep.batch import BatchPlan
+from skdeep.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
 
 
@@ -32,7 +33,7 @@ def minimize_lbfgs(network, data, state, monitor):
     data = replace(data, weight=weight)
     evaluate = network.objective(data, rows)
     network.plan = BatchPlan.of(data, len(rows), whole=False)
-    last = {}
+    last = {"stopped": False}
 
     def objective(parameters):
         last["parameters"] = parameters.copy()
@@ -44,13 +45,15 @@ def minimize_lbfgs(network, data, state, monitor):
         if not np.array_equal(last["parameters"], intermediate_result.x):
             objective(intermediate_result.x)
         monitor.start_epoch()
-        if monitor.end_epoch(last["cost"] - network.penalty(), 1.0):
+        last["stopped"] = monitor.end_epoch(last["cost"] - network.penalty(), 1.0)
+        if last["stopped"]:
             raise StopIteration
 
     optimizer, rule = network.optimizer, monitor.rule
     start = network.parameters.astype(np.float64)
     try:
-        with np.errstate(all="ignore"):
+        # SciPy's own sums must not depend on the number of threads either
+        with np.errstate(all="ignore"), single_threaded_blas():
             result = minimize(
                 objective,
                 start,
@@ -65,6 +68,8 @@ def minimize_lbfgs(network, data, state, monitor):
                     "ftol": 64 * np.finfo(np.float64).eps,
                 },
             )
+            if not last["stopped"] and not np.array_equal(last["parameters"], result.x):
+                objective(result.x)  # the last line search found nothing better
             if not result.nit:
                 # a minimum already, or no step to be found: an epoch that stays there
                 end_iteration(result)

@@ -120,14 +120,16 @@ class Monitor:
         self.converged = True  # nothing is gained by a warning about max_iter as well
         self._best.restore(self.network)
         epoch = self.state.epoch + 1
+        self._warn_diverged(f"in epoch {epoch}: the loss became {cost}.")
+
+    def _warn_diverged(self, what):
         if self.state.best_epoch:
             kept = f"The weights of the best epoch, {self.state.best_epoch}, were kept."
         else:
             kept = "The initial weights were kept, since no epoch ended before."
         warnings.warn(
-            f"Training diverged in epoch {epoch}: the loss became {cost}. {kept} Scale "
-            "the features (StandardScaler), lower learning_rate, or set "
-            "gradient_clip_norm=1.0.",
+            f"Training diverged {what} {kept} Scale the features (StandardScaler), lower "
+            "learning_rate, or set gradient_clip_norm=1.0.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -149,9 +151,17 @@ class Monitor:
         if self.rule.restore_best and self.state.best_epoch:
             self._best.restore(self.network)
 
-    def warn_if_cut_short(self):
-        """Warn where training ended because there were no more epochs."""
-        if not self.converged:
+    def check_outcome(self):
+        """Warn where training ended too soon, or higher than it began.
+
+        In the second case the best weights are restored.
+        """
+        costs = self.state.history.get("loss", [0.0])
+        higher = costs[-1] > costs[0] + max(1.0, abs(costs[0]))
+        if higher and not self.rule.restore_best:
+            self._best.restore(self.network)
+            self._warn_diverged(f"from a loss of {costs[0]:.6g} to {costs[-1]:.6g}.")
+        elif not self.converged:
             warnings.warn(
                 f"Maximum iterations (max_iter={self.rule.max_epochs}) reached and the "
                 "optimization hasn't converged yet.",

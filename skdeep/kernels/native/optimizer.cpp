@@ -44,21 +44,36 @@ KERNEL(clip_by_value) {
   });
 }
 
-// The squares are summed in blocks, to lose fewer digits.
-KERNEL(clip_by_norm) {
-  T* gradient = array<T>(o, 0);
-  const long n = o.argument[0].rows, block = 4096;
+// The sum of (scale g)^2, in blocks to lose fewer digits
+template <class T>
+SKDEEP_INLINE double scaled_square(const T* gradient, long n, T scale) {
+  constexpr long block = 4096;
   double square = 0;
   for (long start = 0; start < n; start += block) {
     Vector<T> sum{};
     each_vector<T>(start, start + block < n ? start + block : n, [&](auto at) {
-      Vector<T> g = at.load(gradient);
+      Vector<T> g = at.load(gradient) * scale;
       sum += g * g;
     });
     square += (double)sum_lanes<T>(sum);
   }
+  return square;
+}
+
+template <class T>
+SKDEEP_INLINE double norm_of(const T* gradient, long n) {
+  const double square = scaled_square<T>(gradient, n, 1);
+  if (square < __builtin_inf()) return __builtin_sqrt(square);
+  // squares may overflow where the norm does not
+  const T scale = sizeof(T) == 4 ? (T)0x1p-100 : (T)0x1p-1000;
+  return __builtin_sqrt(scaled_square<T>(gradient, n, scale)) / (double)scale;
+}
+
+KERNEL(clip_by_norm) {
   (void)begin, (void)end;
-  const double norm = __builtin_sqrt(square), largest = number<double>(o, 1);
+  T* gradient = array<T>(o, 0);
+  const long n = o.argument[0].rows;
+  const double norm = norm_of<T>(gradient, n), largest = number<double>(o, 1);
   const T factor = (T)(largest / (norm < largest ? largest : norm));
   each_vector<T>(0, n,
                  [=](auto at) { at.store(gradient, at.load(gradient) * factor); });

@@ -65,7 +65,7 @@ def _csr(values, columns, row_end, n_columns):
     )
 
 
-@kernel("rows", writes="out", row_end=0, out=0)
+@kernel(None, writes="out", row_end=0, out=0)
 def sparse_dense_forward(values, columns, row_end, kernel, bias, out):
     out[...] = _csr(values, columns, row_end, kernel.shape[0]) @ kernel
     if bias is not None:

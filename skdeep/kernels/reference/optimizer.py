@@ -9,7 +9,7 @@ recursion, (1 - beta), and put it into the step's scalars: that saves a pass eac
 import math
 
 import numpy as np
-from scipy.linalg.blas import daxpy, saxpy
+from scipy.linalg.blas import daxpy, dnrm2, saxpy, snrm2
 
 from skdeep.kernels.reference.contract import kernel
 
@@ -40,7 +40,8 @@ def decay_parameters(parameters, learning_rate, rate):
 @kernel(None, writes="gradient")
 def clip_by_norm(gradient, max_norm):
     """Scale the whole gradient so that its norm is at most max_norm."""
-    norm = math.sqrt(np.dot(gradient, gradient))
+    # not the root of a product: squares may overflow where the norm does not
+    norm = float((snrm2 if gradient.dtype == np.float32 else dnrm2)(gradient))
     np.multiply(gradient, max_norm / max(norm, max_norm), out=gradient)
 
 

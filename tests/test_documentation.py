@@ -1,0 +1,90 @@
+"""The documentation is true: its code runs, prints what it shows, and its links lead on."""
+
+import re
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [page for page in [ROOT / "README.md", *DOCS] if page.exists()]
+
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(
+    r"^```python\n(.*?)^```$(?:\s+^```(?:text|output)\n(.*?)^```$)?",
+    re.DOTALL | re.MULTILINE,
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def each(pages):
+    names = [str(page.relative_to(ROOT)) for page in pages]
+    return pytest.mark.parametrize("page", pages, ids=names)
+
+
+def python_blocks(text):
+    """Each python block with its first line's number and the output shown, or None."""
+    for block in PYTHON.finditer(text):
+        yield text.count("\n", 0, block.start(1)) + 1, block[1], block[2]
+
+
+def prose(text):
+    """The text without its code."""
+    return re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+
+
+def anchors(text):
+    """The names that GitHub gives to a page's headings."""
+    for heading in HEADING.findall(FENCE.sub("", text)):
+        kept = re.sub(r"[^\w\- ]", "", heading.lower())
+        yield kept.replace(" ", "-")
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """A directory to write to, no display, one thread, and NumPy's own way to print."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    with np.printoptions(), threadpool_limits(1):
+        yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.usefixtures("fresh")
+@each(PAGES)
+def test_code_prints_what_is_shown(page):
+    namespace = {"__name__": "__main__"}
+    for line, code, shown in python_blocks(page.read_text(encoding="utf-8")):
+        printed = StringIO()
+        # empty lines before the code give tracebacks the page's line numbers
+        compiled = compile("\n" * (line - 1) + code, str(page), "exec")
+        with redirect_stdout(printed):
+            exec(compiled, namespace)
+        if shown is not None:
+            assert printed.getvalue() == shown, f"{page.name}, line {line}"
+
+
+@each(PAGES)
+def test_links_lead_to_files_and_headings(page):
+    for link in LINK.findall(prose(page.read_text(encoding="utf-8"))):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_index_lists_every_page():
+    index = ROOT / "docs" / "README.md"
+    listed = set(LINK.findall(index.read_text(encoding="utf-8")))
+    assert {page.name for page in DOCS} - {index.name} <= listed

@@ -1,0 +1,27 @@
+"""Every example runs, as a user would run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_example_runs(example, tmp_path):
+    run = subprocess.run(
+        [sys.executable, example], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout
+
+
+def test_the_benchmark_runs_without_data_and_peers(tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmarks" / "mlp.py"]
+    command += ["--rounds", "1", "--data", tmp_path]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "MNIST cases are skipped" in run.stdout
+    assert "digits (64, 32), batch 32" in run.stdout

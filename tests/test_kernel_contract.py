@@ -1,0 +1,160 @@
+"""What every kernel declares of itself is true: what it writes, and where it may be cut."""
+
+import numpy as np
+import pytest
+from scipy.sparse import random_array
+
+from skdeep import kernels
+
+ROWS, WIDTH, LENGTH = 7, 4, 11
+# Arguments by name: the shape of an array, or a number.
+SHAPES = {
+    **dict.fromkeys(
+        ("z", "out", "d_out", "d_z", "x", "d_x", "target", "keep", "normalized", "source"),
+        (ROWS, WIDTH),
+    ),
+    **dict.fromkeys(("weight", "losses", "share"), (ROWS,)),
+    **dict.fromkeys(("kernel", "d_kernel"), (WIDTH, WIDTH)),
+    **dict.fromkeys(
+        (
+            "bias",
+            "d_bias",
+            "scale",
+            "shift",
+            "d_scale",
+            "d_shift",
+            "inverse_deviation",
+            "running_mean",
+            "running_variance",
+        ),
+        (WIDTH,),
+    ),
+    "total": (1,),
+}
+NUMBERS = {
+    "batch_size": ROWS,
+    "beta_1": 0.9,
+    "beta_2": 0.99,
+    "delta": 0.7,
+    "epsilon": 1e-3,
+    "gamma": 1.5,
+    "layer": 2,
+    "limit": 0.3,
+    "max_norm": 0.5,
+    "momentum": 0.8,
+    "quantile": 0.3,
+    "rate": 0.25,
+    "rho": 0.9,
+    "stream": kernels.PhiloxStream((1, 2)),
+}
+ALL = {
+    name: kernel
+    for name in kernels.__all__
+    if hasattr(kernel := getattr(kernels, name), "axis")
+} | {kernel.__name__: kernel for pair in kernels.ACTIVATIONS.values() for kernel in pair}
+CUT = {name: kernel for name, kernel in ALL.items() if kernel.axis is not None}
+
+
+def is_scratch(name):
+    return name.startswith(("work", "mask", "uniform")) or name == "norm"
+
+
+def shape_of(kernel, name):
+    if kernel.axis == "parameters" or name in ("parameters", "gradient"):
+        return (LENGTH,)
+    if name == "norm":
+        return (ROWS,)
+    if not is_scratch(name):
+        return SHAPES[name]
+    # batch normalization's scratch is as wide as its input, the others' as large
+    return (WIDTH,) if kernel.__name__.startswith("batch_norm") else (ROWS, WIDTH)
+
+
+def draw(kernel, dtype=np.float64):
+    """Arguments of a kernel by name: the same at every call."""
+    generator = np.random.default_rng(0)
+    sparse = random_array((ROWS, WIDTH), density=0.5, rng=0, format="csr", dtype=dtype)
+    special = {
+        "values": sparse.data,
+        "columns": sparse.indices,
+        "row_end": sparse.indptr[1:],
+        "values_out": np.zeros(4 * ROWS, dtype),
+        "columns_out": np.zeros(4 * ROWS, sparse.indices.dtype),
+        "row_end_out": np.zeros(ROWS, sparse.indptr.dtype),
+        "index": np.array([3, 0, 6, 3, 1, 5, 2]),
+        "step": np.array([3]),
+        "learning_rate": np.array([0.125]),
+        "momentum_product": np.array([0.4]),
+    }
+    arguments = {}
+    for name in kernel.arguments:
+        if name in special:
+            arguments[name] = special[name].copy()
+        elif name in NUMBERS:
+            arguments[name] = NUMBERS[name]
+        elif name in ("source", "weight") and kernel.__name__ == "gather_weights":
+            arguments[name] = generator.random(ROWS).astype(dtype)
+        elif name == "out" and kernel.__name__ == "gather_weights":
+            arguments[name] = np.zeros(ROWS, dtype)
+        else:
+            # positive, so that they may be sums of squares and targets of every loss
+            values = generator.uniform(0.1, 0.9, shape_of(kernel, name)).astype(dtype)
+            if name.startswith("mask"):
+                values = values > 0.5
+            arguments[name] = values.astype(np.float32) if name == "uniform" else values
+    return arguments
+
+
+def results(kernel, arguments):
+    return {name: arguments[name] for name in sorted(kernel.writes)}
+
+
+each_kernel = pytest.mark.parametrize("name", sorted(ALL))
+
+
+@each_kernel
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_kernel_writes_nothing_but_what_it_declares(name, dtype):
+    kernel = ALL[name]
+    arguments = draw(kernel, dtype)
+    before = {key: np.copy(arguments[key]) for key in kernel.writes}
+    for key, value in arguments.items():
+        if isinstance(value, np.ndarray) and key not in kernel.writes:
+            value.flags.writeable = is_scratch(key)
+    kernel(**arguments)
+    changed = {key for key in before if not np.array_equal(before[key], arguments[key])}
+    # a gradient is scratch to an optimizer's step, which may leave it as it is
+    assert changed | {"gradient"} >= kernel.writes
+
+
+@each_kernel
+def test_scratch_may_hold_anything_before(name):
+    kernel = ALL[name]
+    clean, dirty = draw(kernel), draw(kernel)
+    for key in filter(is_scratch, kernel.arguments):
+        dirty[key].fill(True if dirty[key].dtype == bool else np.nan)
+    kernel(**clean)
+    kernel(**dirty)
+    for key, expected in results(kernel, clean).items():
+        np.testing.assert_array_equal(dirty[key], expected)
+
+
+@pytest.mark.parametrize("name", sorted(CUT))
+def test_a_kernel_may_be_cut_along_its_axis(name):
+    kernel = CUT[name]
+    whole, parts = draw(kernel), draw(kernel)
+    kernel(**whole)
+    (length,) = {
+        parts[key].shape[axis] for key, axis in kernel.split.items() if key in parts
+    }
+    for piece in (slice(0, 2), slice(2, 3), slice(3, length)):
+        kernel(
+            **{
+                key: value[(slice(None),) * kernel.split[key] + (piece,)]
+                if key in kernel.split
+                else value
+                for key, value in parts.items()
+            }
+        )
+    for key, expected in results(kernel, whole).items():
+        np.testing.assert_allclose(parts[key], expected, rtol=1e-12, err_msg=key)
