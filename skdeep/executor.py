@@ -188,6 +188,7 @@ class NativeProgram:
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
+        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
         self._calls = calls  # the compiled program has no more than their addresses
         self._program = native.library.Program(
             dtype == np.float32,

@@ -6,7 +6,7 @@ from skdeep.program import ROWS, Buffer, Program
 
 # Rows that a prediction handles at a time. Compiled programs carry fewer through the
 # layers at once; theirs are the rows between two meetings of all threads.
-_BLOCK = 4096 if native.ENABLED else 1024
+_BLOCK = 2048 if native.ENABLED else 1024
 
 
 class ForwardPass:

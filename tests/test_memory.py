@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_classification
 
-from skdeep import MLPClassifier
-from skdeep.training.trainer import Epochs
+from skdeep import MLPClassifier, executor
+from skdeep.kernels import native
 
 # NumPy's iterators over broadcast operands, and handing pieces to another thread, take a
 # few kilobytes and free them
@@ -16,8 +16,14 @@ PASSING = 16_000
 
 @pytest.fixture
 def step_peaks(monkeypatch):
-    """The most memory that each training step held at a time, beyond what was there."""
-    peaks, step = [], Epochs._step
+    """The most memory that each training step held at a time, beyond what was there.
+
+    The compiled executor runs all steps of an epoch in one call, which is measured.
+    """
+    kind, method = executor.ReferenceProgram, "_run_step"
+    if native.ENABLED:
+        kind, method = executor.NativeProgram, "run_epoch"
+    peaks, step = [], getattr(kind, method)
 
     def measured(self, *arguments):
         if not tracemalloc.is_tracing():
@@ -28,7 +34,7 @@ def step_peaks(monkeypatch):
         after, peak = tracemalloc.get_traced_memory()
         peaks.append((peak - before, after - before))
 
-    monkeypatch.setattr(Epochs, "_step", measured)
+    monkeypatch.setattr(kind, method, measured)
     return peaks
 
 
