@@ -28,6 +28,7 @@ class Optimizer(BaseEstimator):
     """
 
     decoupled_weight_decay = False
+    _parameter_constraints = {}
 
     @property
     def slots(self):

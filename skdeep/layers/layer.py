@@ -51,6 +51,8 @@ class Layer(BaseEstimator):
     and those of backpropagation with `backward_parameters`, then `backward_input`.
     """
 
+    _parameter_constraints = {}
+
     def output_shape(self, input_shape):
         """The shape of one sample's output, from that of its input."""
         return input_shape
