@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import random_array
 
@@ -100,6 +100,8 @@ def test_all_kernels_are_compiled():
 @every_set
 @every_type
 @given(n=sizes, m=sizes, k=st.one_of(sizes, st.just(700)), bias=st.booleans(), seed=seeds)
+@example(n=300, m=260, k=512, bias=True, seed=0)  # lines that crowd the cache
+@example(n=600, m=512, k=256, bias=False, seed=0)
 @drawn
 def test_products(instruction_set, dtype, n, m, k, bias, seed):
     x, w = normal(seed, n, k, dtype=dtype), normal(seed + 1, k, m, dtype=dtype)
