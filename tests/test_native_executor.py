@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -219,6 +220,7 @@ def test_limits_are_obeyed():
 def run_python(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],
+        cwd=tempfile.gettempdir(),  # not where a folder skdeep hides the installed one
         env=os.environ | environment,
         capture_output=True,
         text=True,
