@@ -190,7 +190,7 @@ class NativeProgram:
         self.rows = rows
         self.flops = sum(_flops(kernel, named) for kernel, named in calls)
         self._calls = calls  # the compiled program has no more than their addresses
-        self._program = native.library.Program(
+        self._program = native.extension.Program(
             dtype == np.float32,
             [_record(kernel, named, np.dtype(dtype)) for kernel, named in calls],
         )
@@ -226,7 +226,7 @@ class NativeProgram:
     def run_epoch(self, epoch):
         """Do the steps of an epoch, of which this is a full one."""
         last = epoch.last
-        native.library.run_epoch(
+        native.extension.run_epoch(
             full=self._program,
             n_full=epoch.n_full,
             last=None if last is None else last._program,
@@ -243,7 +243,7 @@ class NativeProgram:
     def _n_threads(self):
         if self._program.cost < _SERIAL_COST:
             return 1
-        return native.library.thread_limit()
+        return native.extension.thread_limit()
 
 
 def _record(kernel, named, dtype):

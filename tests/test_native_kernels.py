@@ -12,9 +12,9 @@ from skdeep import executor, kernels
 from skdeep.kernels import native
 
 pytestmark = pytest.mark.skipif(
-    native.library is None, reason="the package was built without compiled kernels"
+    native.extension is None, reason="the package was built without compiled kernels"
 )
-SETS = native.library.instruction_sets() if native.library else ["none"]
+SETS = native.extension.instruction_sets() if native.extension else ["none"]
 every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
 every_set = pytest.mark.parametrize("instruction_set", SETS)
 
@@ -25,12 +25,12 @@ drawn = settings(max_examples=20, deadline=None)
 
 @contextmanager
 def using(instruction_set):
-    before = native.library.instruction_set()
-    assert native.library.select_instruction_set(instruction_set)
+    before = native.extension.instruction_set()
+    assert native.extension.select_instruction_set(instruction_set)
     try:
         yield
     finally:
-        native.library.select_instruction_set(before)
+        native.extension.select_instruction_set(before)
 
 
 def run_both(kernel, arguments, dtype, threads=1):
@@ -53,7 +53,7 @@ def _run_reference(kernel, arguments, dtype, threads):
 
 def _run_native(kernel, arguments, dtype, threads):
     record = executor._record(kernel, arguments, dtype)
-    program = native.library.Program(dtype == np.float32, [record])
+    program = native.extension.Program(dtype == np.float32, [record])
     assert not program.uses_python, f"{kernel.__name__} has no compiled version"
     program.run(threads)
 
@@ -91,7 +91,7 @@ def test_all_kernels_are_compiled():
     names = {name for name in kernels.__all__ if hasattr(getattr(kernels, name), "writes")}
     for pair in kernels.ACTIVATIONS.values():
         names |= {kernel.__name__ for kernel in pair}
-    assert names <= set(native.library.kernel_names())
+    assert names <= set(native.extension.kernel_names())
 
 
 # --- products -------------------------------------------------------------------------

@@ -9,11 +9,11 @@ import os
 import threadpoolctl
 
 try:
-    from skdeep.kernels.native import _skdeep_native as library
+    from skdeep.kernels.native import _skdeep_native as extension
 
     _REASON = None
 except ImportError as error:
-    library = None
+    extension = None
     _REASON = f"the compiled ones cannot be imported: {error}"
 
 
@@ -24,22 +24,22 @@ def _choose():
         raise ImportError(
             f"SKDEEP_KERNELS is {asked!r}; it must be 'reference' or 'native'."
         )
-    if asked == "native" and library is None:
+    if asked == "native" and extension is None:
         raise ImportError(
             f"SKDEEP_KERNELS=native asks for the compiled kernels, but {_REASON}. "
             "Install skdeep where a C++17 compiler works, or unset SKDEEP_KERNELS."
         )
     if asked == "reference":
         return False, "SKDEEP_KERNELS=reference"
-    return library is not None, _REASON
+    return extension is not None, _REASON
 
 
 def _select_instruction_set():
     asked = os.environ.get("SKDEEP_ISA", "")
-    if asked and not library.select_instruction_set(asked):
+    if asked and not extension.select_instruction_set(asked):
         raise ImportError(
             f"SKDEEP_ISA is {asked!r}, but this build and processor offer only "
-            f"{library.instruction_sets()}."
+            f"{extension.instruction_sets()}."
         )
 
 
@@ -51,16 +51,16 @@ class _ThreadLimit(threadpoolctl.LibController):
     filename_prefixes = ("_skdeep_native",)
 
     def get_num_threads(self):
-        return library.thread_limit()
+        return extension.thread_limit()
 
     def set_num_threads(self, num_threads):
-        library.set_thread_limit(num_threads)
+        extension.set_thread_limit(num_threads)
 
     def get_version(self):
         return None
 
     def set_additional_attributes(self):
-        self.instruction_set = library.instruction_set()
+        self.instruction_set = extension.instruction_set()
 
 
 #: Whether programs run on compiled kernels.
@@ -73,9 +73,9 @@ if ENABLED:
 def describe():
     """Which kernels run, and why."""
     if ENABLED:
-        sets = ", ".join(library.instruction_sets())
+        sets = ", ".join(extension.instruction_sets())
         return (
-            f"native ({library.instruction_set()}, of {sets}), up to "
-            f"{library.thread_limit()} threads"
+            f"native ({extension.instruction_set()}, of {sets}), up to "
+            f"{extension.thread_limit()} threads"
         )
     return f"reference (NumPy), because {_REASON}"
