@@ -70,7 +70,7 @@ struct KernelFamily {
 
 struct KernelTable {
   const char* instruction_set;
-  KernelFamily families[8];
+  KernelFamily families[12];
 };
 
 }  // namespace skdeep

@@ -6,6 +6,10 @@ ones are tested against.
 
 from skdeep.kernels.reference.activation import ACTIVATIONS
 from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.coordinate_descent import (
+    coordinate_descent,
+    sparse_coordinate_descent,
+)
 from skdeep.kernels.reference.dense import (
     dense_backward_bias,
     dense_backward_input,
@@ -77,6 +81,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "decay_parameters",
+    "coordinate_descent",
     "dense_backward_bias",
     "dense_backward_input",
     "dense_backward_kernel",
@@ -106,6 +111,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_focal",
     "softmax_kl_divergence",
+    "sparse_coordinate_descent",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
     "squared_error",
