@@ -46,7 +46,7 @@ class Solution:
     n_iter: int = 0
 
 
-def certify(problem, w, b, alpha, n_iter=0):
+def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     """Make the best of w and alpha, and measure the gap between them.
 
     The intercept is replaced by the best one where errors are not squared, and alpha
@@ -69,11 +69,14 @@ def certify(problem, w, b, alpha, n_iter=0):
     n_iter : int, default=0
         The iterations done, passed on.
 
+    best_b : bool, default=True
+        Whether the intercept may be replaced.
+
     Returns
     -------
     solution : Solution
     """
-    if problem.intercept and not problem.squared:
+    if best_b and problem.intercept and not problem.squared:
         b = best_intercept(problem, problem.margins(w, 0.0))
     alpha = feasible(problem, alpha)
     objective = problem.primal(w, b, problem.margins(w, b))
@@ -116,7 +119,8 @@ def best_intercept(problem, margins):
 def feasible(problem, alpha):
     """The dual variables within their bounds and, with an intercept, balanced.
 
-    The heavier sign's are shrunk until both signs have the same sum.
+    The heavier sign's are shrunk, or the other's raised, until both signs have the same
+    sum.
 
     Parameters
     ----------
@@ -139,13 +143,20 @@ def feasible(problem, alpha):
     excess = problem.balance(alpha)
     heavier = above if excess > 0 else ~above
     excess = abs(excess)
-    # those at their upper bound stay there exactly, where the others can give enough
+    # dual variables at their bounds stay there exactly, where the others can give enough
     limit = np.inf if problem.squared else problem.cost
-    inside = heavier & (alpha > 0) & (alpha < limit)
-    chosen = inside if alpha[inside].sum() > excess else heavier
-    total = alpha[chosen].sum()
-    if total:
-        alpha[chosen] *= max(total - excess, 0.0) / total
+    room = np.where(heavier, alpha, limit - alpha)
+    inside = (alpha > 0) & (alpha < limit)
+    for chosen, direction in (
+        (inside & heavier, -1.0),
+        (inside & ~heavier & (not problem.squared), 1.0),
+        (heavier, -1.0),
+    ):
+        total = room[chosen].sum()
+        if total > excess:
+            alpha[chosen] += direction * (excess / total) * room[chosen]
+            return alpha
+    alpha[heavier] = 0.0
     return alpha
 
 

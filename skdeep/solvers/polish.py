@@ -19,17 +19,18 @@ from skdeep.solvers.newton import Response, minimize_newton
 
 # Double precision gives gaps down to about here.
 _EXACT = 1e-13
+_GOOD = 1e-10
 
 
 # Rounding errors of a margin, times this, are still small beside 1.
-_SHARPEST = 1e12
+_SHARPEST = 1e8
 # Newton steps in a round: where they go round in circles, the next round ends it.
 _STEPS = 60
 # Problems of fewer rows than this are polished as a whole.
 _MANY_ROWS = 2000
 
 
-def polish(problem, start, *, sharpness, max_iter, tol=1e-14):
+def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
     """Bring a solution of the hinge loss to full precision.
 
     Parameters
@@ -47,7 +48,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=1e-14):
     max_iter : int
         The largest number of Newton steps.
 
-    tol : float, default=1e-14
+    tol : float, default=1e-13
         The relative duality gap to stop at.
 
     Returns
@@ -55,7 +56,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=1e-14):
     solution : Solution
         The best one that was seen.
     """
-    best, last = start, np.inf
+    best, last = None, np.inf
     w, b, alpha = start.w, start.b, start.alpha
     # from here on the proximal term is small beside the rows' products
     size = float(problem.squared_norms.mean()) * float(problem.cost.mean())
@@ -72,16 +73,18 @@ def polish(problem, start, *, sharpness, max_iter, tol=1e-14):
         improved = found.gap < 0.5 * last or sharpness <= enough
         waited = 0 if improved else waited + 1
         last = found.gap
-        # one that is exact up to rounding also has dual variables exactly at bounds
-        if found.gap <= max(best.gap, _EXACT):
+        if best is None or found.gap <= max(best.gap, _EXACT):
             best = found
             if found.gap <= tol and sharpness > enough:
                 break
         sharpness = min(20 * sharpness, _SHARPEST)
+    # of two good ones the polished one has dual variables exactly at their bounds
+    if best is None or best.gap > max(start.gap, _GOOD):
+        best = start
     return replace(best, n_iter=start.n_iter + steps)
 
 
-def polish_near_rows(problem, start, *, sharpness, max_iter, tol):
+def polish_near_rows(problem, start, *, sharpness, max_iter):
     """Polish with the rows near the margin, and check the others afterwards.
 
     Rows far from the margin keep their dual variables at the bound they are at. Where
@@ -89,7 +92,7 @@ def polish_near_rows(problem, start, *, sharpness, max_iter, tol):
 
     Parameters
     ----------
-    problem, start, sharpness, max_iter, tol
+    problem, start, sharpness, max_iter
         As in `polish`.
 
     Returns
@@ -106,7 +109,7 @@ def polish_near_rows(problem, start, *, sharpness, max_iter, tol):
         part = problem.restricted(near, beyond)
         begin = replace(start, alpha=start.alpha[near], gap=np.inf)
         left = max_iter - start.n_iter
-        found = polish(part, begin, sharpness=sharpness, max_iter=left, tol=tol)
+        found = polish(part, begin, sharpness=sharpness, max_iter=left)
         alpha = np.where(beyond, problem.cost, 0.0)
         alpha[near] = found.alpha
         whole = certify(problem, found.w, found.b, alpha, found.n_iter)
@@ -115,4 +118,4 @@ def polish_near_rows(problem, start, *, sharpness, max_iter, tol):
         start = whole if whole.gap < start.gap else replace(start, n_iter=whole.n_iter)
         share *= 2
     left = max_iter - start.n_iter
-    return polish(problem, start, sharpness=sharpness, max_iter=left, tol=tol)
+    return polish(problem, start, sharpness=sharpness, max_iter=left)

@@ -44,7 +44,7 @@ class PreparedRows:
         return w, b
 
 
-def prepare(X, weight, *, intercept):
+def prepare(X, weight, *, intercept, rotate=True):
     """Prepare rows for the solvers.
 
     Dense rows are centred where an intercept takes up the shift: otherwise its digits
@@ -61,6 +61,9 @@ def prepare(X, weight, *, intercept):
 
     intercept : bool
         Whether there is an intercept.
+
+    rotate : bool, default=True
+        Whether more columns than rows are turned.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def prepare(X, weight, *, intercept):
         mean = weight @ X / weight.sum()
         X = X - mean
     n, d = X.shape
-    if d > n:
+    if rotate and d > n:
         rotation, triangle = qr(X.T, mode="economic", check_finite=False)
         X = np.ascontiguousarray(triangle.T)
     return PreparedRows(np.ascontiguousarray(X), mean, rotation)

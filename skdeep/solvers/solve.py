@@ -81,17 +81,14 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
         start = minimize_interior_point(problem, tol=inside, max_iter=max_iter)
     elif solver == "coordinate_descent":
         epochs = min(_EPOCHS, max_iter)
-        start = minimize_coordinate_descent(problem, tol=1e-5, max_iter=epochs)
+        start = minimize_coordinate_descent(problem, tol=inside, max_iter=epochs)
     if problem.squared:
         return _newton(problem, start, max_iter)
-    sharpness = {"interior_point": 1e4, "coordinate_descent": 10.0, "newton": 1.0}[solver]
-    return polish_near_rows(
-        problem,
-        start,
-        sharpness=sharpness,
-        max_iter=max_iter,
-        tol=1e-14 if solver == "interior_point" else 1e-12,
-    )
+    if solver == "newton":
+        sharpness = 1.0
+    else:  # the smaller the gap, the nearer the margins are to what they will be
+        sharpness = float(np.clip(0.1 / np.sqrt(start.gap + 1e-16), 1.0, 1e4))
+    return polish_near_rows(problem, start, sharpness=sharpness, max_iter=max_iter)
 
 
 def _newton(problem, start, max_iter):
