@@ -95,7 +95,10 @@ def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
         pairs = zip(solution.w, solution.b, strict=True)
         w, b = zip(*(prepared.restore(*pair) for pair in pairs), strict=True)
     dual = np.zeros((n_classes, len(cost)))
-    dual[:, rows] = problem.coefficients(solution.alpha).T
+    coefficients = problem.coefficients(solution.alpha)
+    # a row whose dual variables are all with its own class, up to rounding
+    coefficients[np.abs(coefficients) <= 1e-12 * cost[rows, None]] = 0.0
+    dual[:, rows] = coefficients.T
     return (
         Machine(
             np.array(w), np.array(b), solution.objective, solution.gap, solution.n_iter

@@ -80,7 +80,11 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
         b = best_intercept(problem, problem.margins(w, 0.0))
     alpha = feasible(problem, alpha)
     objective = problem.primal(w, b, problem.margins(w, b))
-    gap = max(objective - problem.dual(alpha), 0.0)
+    dual = problem.dual(alpha)
+    if dual < 0 and problem.constant == 0:
+        alpha = _best_multiple(problem, alpha)
+        dual = problem.dual(alpha)
+    gap = max(objective - dual, 0.0)
     return Solution(w, float(b), alpha, objective, gap / objective if gap else 0.0, n_iter)
 
 
@@ -182,10 +186,14 @@ def dual_guess(problem, w, b):
     """
     errors = problem.errors(problem.margins(w, b))
     alpha = 2 * problem.cost * errors if problem.squared else problem.cost * (errors > 0)
-    alpha = feasible(problem, alpha)
+    return _best_multiple(problem, feasible(problem, alpha))
+
+
+def _best_multiple(problem, alpha):
+    """The multiple of feasible dual variables whose bound is the best."""
     linear = float(problem.threshold @ alpha)
     quadratic = linear - problem.dual(alpha)
-    if quadratic > 0:
-        best = max(linear / (2 * quadratic), 0.0)
-        alpha *= best if problem.squared else min(best, 1.0)
-    return alpha
+    if quadratic <= 0:
+        return alpha
+    best = max(linear / (2 * quadratic), 0.0)
+    return alpha * (best if problem.squared else min(best, 1.0))

@@ -14,9 +14,13 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdeep.solvers.certificate import Solution
+from skdeep.solvers.newton import factorize
 
 _STEPS = 60
-_SHARPEST = 1e8
+_SHARPEST = 1e5
+# Newton systems up to this size are solved directly, where they are made fast enough.
+_DIRECT_SIZE = 800
+_DIRECT_ENTRIES = 1 << 23
 _EXACT = 1e-13
 
 
@@ -112,17 +116,24 @@ def _balanced(problem, beta):
     """The dual variables nearly as they are, with sums over rows as intercepts want.
 
     Each class must get from other classes' rows as much as its own rows give away.
-    Mixing with the rows' own classes makes it so: what class k's rows give to class l
-    is scaled down to the smaller of both directions where classes are out of balance.
+    Where no small change makes it so, what class k's rows give to class l, and class
+    l's to class k, are both made the smaller of the two.
     """
     if not problem.intercept:
         return beta
+    # class k lacks sums[k]
     _, sums = problem.combine(problem.coefficients(beta))
+    # multiply by factors near 1 that keep the rows' sums and mend those of the classes
+    cost = problem.cost[:, None]
+    matrix = np.diag(beta.sum(axis=0)) - beta.T @ (beta / cost)
+    change = np.linalg.lstsq(matrix, sums, rcond=None)[0]
+    factor = 1.0 + change - (beta @ change)[:, None] / cost
+    mended = beta * factor
+    left = np.abs(problem.combine(problem.coefficients(mended))[1]).max()
+    if factor.min() >= 0 and left <= 1e-9 * np.abs(sums).max() + 1e-14 * cost.sum():
+        return mended
     own = problem.own
     given = beta * (1.0 - own)
-    total = given.sum()
-    if np.abs(sums).sum() <= 1e-12 * total:
-        return beta  # balanced but for rounding errors
     flow = own.T @ given  # from the rows of class k to class l
     scale = np.minimum(flow, flow.T) / np.where(flow > 0, flow, 1.0)
     given *= scale[problem.codes]
@@ -160,7 +171,7 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
         w, b, beta, n = smoothed.minimize(w, b, limit)
         steps += max(n, 1)
         found = certify_multiclass(problem, w, b, beta, steps)
-        waited = 0 if found.gap < 0.5 * last else waited + 1
+        waited = 0 if found.gap < 0.5 * last or sharpness < _SHARPEST else waited + 1
         last = found.gap
         if found.gap <= best.gap:
             best = found
@@ -199,15 +210,52 @@ class _Smoothed:
             length = self._line_search(w, dw, z, dz)
             w, b = w + length * dw, b + length * db
             z = problem.outputs(w, b)
+            before = inside
             beta, inside = self.respond(z)
             n_iter += 1
+            if abs(length - 1) < 1e-6 and self.direct and np.array_equal(inside, before):
+                break  # the minimum of this piece, up to rounding
         return w, b, beta, n_iter
 
     def _step(self, right_w, right_b, inside, accuracy):
-        """Conjugate gradients for the Newton system; rows with one class do not bend."""
-        problem = self.problem
+        """Solve the Newton system; rows with one class do not bend the cost."""
         rows = np.flatnonzero(inside.sum(axis=1) > 1)
-        part, mask = problem.X[rows], inside[rows].astype(np.float64)
+        part, mask = self.problem.X[rows], inside[rows].astype(np.float64)
+        size = right_w.size + right_b.size
+        self.direct = size <= _DIRECT_SIZE and size * mask.size <= _DIRECT_ENTRIES
+        if self.direct:
+            return self._direct_step(right_w, right_b, rows, part, mask)
+        return self._iterative_step(right_w, right_b, rows, part, mask, accuracy)
+
+    def _direct_step(self, right_w, right_b, rows, part, mask):
+        """By Cholesky's method.
+
+        What row i adds is the product of x_i x_i' with the projection to the sum zero
+        among the classes inside, which is its own square: a sum of squares in all.
+        """
+        k, d = right_w.shape
+        extended = np.ones((len(rows), d + 1))
+        extended[:, :d] = part.toarray() if issparse(part) else part
+        extended *= np.sqrt(self.slope[rows])[:, None]
+        counts = mask.sum(axis=1)[:, None, None]
+        projections = (
+            mask[:, :, None] * np.eye(k) - mask[:, :, None] * mask[:, None] / counts
+        )
+        root = projections[:, :, :, None] * extended[:, None, None, :]
+        root = root.reshape(-1, k * (d + 1))
+        matrix = root.T @ root
+        ridge = np.ones((k, d + 1))
+        # intercepts may all move together, and do not move where nothing bends
+        ridge[:, d] = 1e-12 * float(self.slope.mean()) if self.problem.intercept else np.inf
+        ridge = np.where(np.isinf(ridge), 1e300, ridge).ravel()
+        matrix[np.diag_indices(len(matrix))] += ridge
+        right = np.hstack([right_w, right_b[:, None]]).ravel()
+        step = factorize(matrix)(right).reshape(k, d + 1)
+        return step[:, :d], (step[:, d] - step[:, d].mean()) * self.problem.intercept
+
+    def _iterative_step(self, right_w, right_b, rows, part, mask, accuracy):
+        """By conjugate gradients."""
+        problem = self.problem
         slope = self.slope[rows, None]
         counts = mask.sum(axis=1, keepdims=True)
         free = float(problem.intercept)

@@ -75,7 +75,7 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     margins = problem.margins(w, b)
     u, inside = response.at(margins)
     best = np.inf
-    for n_iter in range(max_iter):  # noqa: B007 - it is what is returned
+    for n_iter in range(max_iter):
         v = problem.combine(u)
         slope_b = -problem.balance(u)
         size, floor = _relative_gradient(problem, w, v, slope_b, u)
@@ -91,7 +91,9 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
         margins = margins + length * dm if n_iter % 4 != 3 else problem.margins(w, b)
         u, inside = response.at(margins)
         if system.exact and abs(length - 1.0) < 1e-6:
-            same = [np.array_equal(*masks) for masks in zip(piece, (inside, u > 0), strict=True)]
+            same = [
+                np.array_equal(*masks) for masks in zip(piece, (inside, u > 0), strict=True)
+            ]
             if all(same):  # the minimum of this piece, up to rounding
                 n_iter += 1
                 break
@@ -121,7 +123,9 @@ def _line_search(problem, response, w, dw, db, margins, dm):
 
     def derivative(t):
         u, inside = response.at(margins + t * dm)
-        return along + t * curvature - float(u @ dm), curvature + float(slopes[inside].sum())
+        return along + t * curvature - float(u @ dm), curvature + float(
+            slopes[inside].sum()
+        )
 
     low, high, t = 0.0, np.inf, 1.0
     start = abs(derivative(0.0)[0])
@@ -227,7 +231,9 @@ class _NormalEquations:
         part = self._problem.take(rows)
         rest = v - w
         transposed = part.T
-        diagonal = 1.0 / slope + self._problem.squared_norms[rows % self._problem.X.shape[0]]
+        diagonal = (
+            1.0 / slope + self._problem.squared_norms[rows % self._problem.X.shape[0]]
+        )
         q, c = solve_on_hyperplane(
             lambda q: part @ (transposed @ q) + q / slope,
             part @ rest,

@@ -1,4 +1,4 @@
-"""The rows as solvers want them: in float64, centred, and with no more columns than rows."""
+"""The rows as solvers want them: float64, centred, with no more columns than rows."""
 
 from dataclasses import dataclass
 

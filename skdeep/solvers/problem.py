@@ -102,7 +102,11 @@ class Problem:
 
     def take(self, rows):
         """The rows of X that belong to these numbers."""
-        return self.X[rows % self.X.shape[0]] if self.n_rows > self.X.shape[0] else self.X[rows]
+        return (
+            self.X[rows % self.X.shape[0]]
+            if self.n_rows > self.X.shape[0]
+            else self.X[rows]
+        )
 
     def gram(self, weight):
         """sum_i weight_i x_i x_i', of shape (d, d), and sum_i weight_i x_i."""

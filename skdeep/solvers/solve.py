@@ -16,6 +16,8 @@ _NARROW = 256
 _GRAM_FLOPS = 2e9
 # Solvers go on to here, whatever the user's tolerance; what follows is polish.
 _INSIDE = 1e-9
+# Gaps below this differ by rounding errors only.
+_ROUNDING = 1e-12
 # The epochs of coordinate descent before Newton's method takes over.
 _EPOCHS = 200
 
@@ -83,12 +85,20 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
         epochs = min(_EPOCHS, max_iter)
         start = minimize_coordinate_descent(problem, tol=inside, max_iter=epochs)
     if problem.squared:
-        return _newton(problem, start, max_iter)
+        return _consistent(problem, _newton(problem, start, max_iter))
     if solver == "newton":
         sharpness = 1.0
     else:  # the smaller the gap, the nearer the margins are to what they will be
         sharpness = float(np.clip(0.1 / np.sqrt(start.gap + 1e-16), 1.0, 1e4))
-    return polish_near_rows(problem, start, sharpness=sharpness, max_iter=max_iter)
+    found = polish_near_rows(problem, start, sharpness=sharpness, max_iter=max_iter)
+    return _consistent(problem, found)
+
+
+def _consistent(problem, found):
+    """The solution with the coefficients that its dual variables give, if as good."""
+    w = problem.combine(found.alpha)
+    same = certify(problem, w, found.b, found.alpha, found.n_iter)
+    return same if same.gap <= max(found.gap, _ROUNDING) else found
 
 
 def _newton(problem, start, max_iter):
