@@ -59,7 +59,7 @@ def test_two_features_of_many_are_shown_at_the_means_of_the_others(iris):
     by_number = MarginDisplay.from_estimator(model, X, y, features=(3, 0))
     x, other = display.lines_[0].get_data()
     np.testing.assert_array_equal(by_number.lines_[0].get_data(), (x, other))
-    point = X.mean().to_numpy()
+    point = X.mean().to_numpy(copy=True)
     point[[3, 0]] = x[0], other[0]
     assert point @ model.coef_[0] + model.intercept_[0] == pytest.approx(0, abs=1e-9)
 
