@@ -74,9 +74,8 @@ def penalized(X, y, loss, coef, intercept):
 
 def optimum_of_linear_svc(X, y, loss):
     ones = np.ones((X.shape[0], 1))
-    extended = (
-        hstack([X, ones], format="csr") if hasattr(X, "indptr") else np.hstack([X, ones])
-    )
+    stack = (lambda parts: hstack(parts, format="csr")) if issparse(X) else np.hstack
+    extended = stack([X, ones])
     model = LinearSVM(loss=loss, fit_intercept=False).fit(extended, y)
     return float(np.sum(model.objective_))
 

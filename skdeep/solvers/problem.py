@@ -8,6 +8,8 @@ from scipy.sparse import issparse
 
 # Rows of a weighted Gram matrix at a time, so that what is multiplied stays in the cache.
 _BLOCK_ENTRIES = 1 << 17
+# Dense rows of more entries than this are worth looking for those that count nothing.
+_LARGE = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Problem:
     def combine(self, alpha):
         """sum_i sign_i alpha_i x_i: the w that belongs to these dual variables."""
         values = self._folded(self.sign * alpha)
-        if not self.sparse:
+        if not self.sparse and self.X.size > _LARGE:
             rows = np.flatnonzero(values)
             if 4 * len(rows) < len(values):  # most rows need not be read
                 return values[rows] @ self.X[rows] + self.pull[0]
