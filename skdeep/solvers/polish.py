@@ -99,7 +99,8 @@ def polish_near_rows(problem, start, *, sharpness, max_iter):
     -------
     solution : Solution
     """
-    inside = (start.alpha > 0) & (start.alpha < problem.cost)
+    part = start.alpha / problem.cost
+    inside = (part > 0.01) & (part < 0.99)
     share = 0.1 + 1.5 * np.count_nonzero(inside) / problem.n_rows
     while share < 0.9 and problem.n_rows >= _MANY_ROWS:
         rest = problem.margins(start.w, start.b) - problem.threshold
