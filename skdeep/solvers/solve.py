@@ -77,6 +77,12 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
     """
     if solver == "auto":
         solver = choose_solver(problem)
+    # where a method meets infinities it stops, and the certificate tells
+    with np.errstate(all="ignore"):
+        return _solve(problem, solver, tol, max_iter)
+
+
+def _solve(problem, solver, tol, max_iter):
     inside = min(tol, _INSIDE)
     start = _zero(problem)
     if not problem.n_columns or not np.any(problem.squared_norms):
