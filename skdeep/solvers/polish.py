@@ -61,6 +61,8 @@ def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
     # from here on the proximal term is small beside the rows' products
     size = float(problem.squared_norms.mean()) * float(problem.cost.mean())
     enough = min(100.0 / size, 0.1 * _SHARPEST) if size else 0.0
+    # and from here on rounding errors are all that could become larger
+    sharpness = min(sharpness, 1e3 * enough)
     steps, waited = 0, 0
     while steps < max_iter and waited < 3:
         slope = sharpness * problem.cost
