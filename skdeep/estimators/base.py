@@ -404,9 +404,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         twin = copy.copy(self)
         twin.network_, twin._training_state = network, state
         twin._learned(keep_state=False)
-        # it has no callbacks, and its methods must not end those of the fit
+        # it has no callbacks: none to pickle with it, or to end before the fit has ended
         none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
-        return vars(twin) | none
+        return vars(twin) | none | {"_callback_fit_ctx": None}
 
     def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
         if X_val is None:
