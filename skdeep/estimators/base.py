@@ -320,7 +320,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
         watched, validate = "loss", None
         if validation is not None:
-            watched = f"validation {name_of(self.monitor)}"
+            by_name = isinstance(self.monitor, str)
+            watched = f"validation {self.monitor if by_name else name_of(self.monitor)}"
             validate = validation_on(self, *validation)
         if validation is not None or not partial:
             state.watch(watched)
@@ -344,8 +345,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _warn_stopped_early(self, state):
         state.ending = "no_improvement"
         warnings.warn(
-            f"Early stopping ended training: {state.watched} had not improved for "
-            f"{state.waited} epochs. The weights of the best epoch, {state.best_epoch}, "
+            f"Early stopping ended training: the {state.watched} had not improved for "
+            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",
