@@ -213,7 +213,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self : object
             The fitted estimator.
         """
-        goes_on = self.warm_start and hasattr(self, "network_")
+        goes_on = self.warm_start and hasattr(self, "n_iter_")
         validation = (X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, goes_on=goes_on)
 
@@ -433,7 +433,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     # --- predicting ---------------------------------------------------------------
 
     def _raw_outputs(self, X):
-        if not hasattr(self, "network_"):  # asking first takes a tenth off one row's time
+        if not hasattr(self, "n_iter_"):  # asking first takes a tenth off one row's time
             check_is_fitted(self)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=self.network_.dtype, reset=False
