@@ -355,7 +355,12 @@ def test_an_interrupt_restores_the_best_on_validation_data(digits):
     X, y = digits
     _COUNT.clear()
     scores = iter([0.0, 2.0, 1.0])
-    model = MLPRegressor(loss=Interrupts(), monitor=lambda *_: next(scores), random_state=0)
+    model = MLPRegressor(
+        loss=Interrupts(),
+        early_stopping=True,
+        monitor=lambda *_: next(scores),
+        random_state=0,
+    )
     with pytest.warns(UserWarning, match="interrupted by user in epoch 4"):
         # with one evaluation more for each epoch, still in the fourth
         model.fit(X, y, X_val=X[:9], y_val=y[:9])

@@ -23,8 +23,8 @@ from sklearn.exceptions import ConvergenceWarning
 from skdeep import MLPClassifier
 from skdeep.callbacks import Checkpoint
 
-# samples, features, hidden layers: an epoch of about a millisecond, and of 20 and more
-CASES = [(2_000, 20, (100,)), (20_000, 100, (200, 100)), (60_000, 100, (200, 100))]
+# samples, features, hidden layers: epochs of a millisecond or a few, of 20, and more
+CASES = [(2_000, 20, (100,)), (10_000, 100, (200, 100)), (40_000, 100, (200, 100))]
 
 
 class Nothing:

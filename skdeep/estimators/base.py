@@ -318,11 +318,11 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             restore_best=watches,
             pauses=partial,
         )
-        watched, validate = "loss", None
-        if validation is not None:
+        watched = "loss"
+        if watches:
             by_name = isinstance(self.monitor, str)
             watched = f"validation {self.monitor if by_name else name_of(self.monitor)}"
-            validate = validation_on(self, *validation)
+        validate = None if validation is None else validation_on(self, *validation)
         if validation is not None or not partial:
             state.watch(watched)
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)

@@ -69,7 +69,8 @@ default="auto"
 
     monitor : "loss", str or callable, default="loss"
         What early stopping watches on the validation data: the loss, the name of a
-        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``.
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``. Without
+        `early_stopping` the training loss is watched.
 
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new random order.
@@ -104,11 +105,11 @@ ATTRIBUTES = """
         penalty, and not in it.
 
     best_loss_ : float
-        The lowest monitored loss: on the validation data where there are any, else of
+        The lowest loss: on the validation data where there are any, else of
         training. With a scorer as `monitor`, the lowest validation loss.
 
     best_iter_ : int
-        The epoch with the best monitored value, from 1.
+        The epoch with the best watched value, from 1.
 
     n_iter_ : int
         The number of epochs.
