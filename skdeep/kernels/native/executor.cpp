@@ -27,15 +27,19 @@ Worker this_worker() {
   return {scratch.memory};
 }
 
-void run_task(const Task& task, Worker& worker) {
-  for (long begin = task.begin; begin < task.end; begin += task.step) {
-    const long end = std::min(begin + task.step, task.end);
-    for (int i = 0; i < task.count; ++i) {
-      const Operation& o = *task.operations[i];
+void run_piece(const Piece& piece, Worker& worker) {
+  for (long begin = piece.begin; begin < piece.end; begin += piece.step) {
+    const long end = std::min(begin + piece.step, piece.end);
+    for (int i = 0; i < piece.count; ++i) {
+      const Operation& o = *piece.operations[i];
       const long stop = std::min(end, o.length);
       if (begin < stop) o.kernel(o, worker, begin, stop);
     }
   }
+}
+
+void run_task(const Task& task, Worker& worker) {
+  for (const Piece& piece : task) run_piece(piece, worker);
 }
 
 struct alignas(64) Cursor {
@@ -128,7 +132,7 @@ class Run {
 
   void call_python(const PlannedStage& stage) {
     try {
-      for (const Task& task : stage.tasks) callbacks_.call((*task.operations)->callable);
+      for (const Task& task : stage.tasks) callbacks_.call((*task[0].operations)->callable);
     } catch (...) {
       error_ = std::current_exception();
       stop_ = true;
