@@ -151,7 +151,7 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const long largest = rows ? 256 : 1L << 16, smallest = rows ? 24 : 2048;
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
-    const long wanted = divide_up(pieces, 2 * threads) * 2 * threads;
+    const long wanted = divide_up(pieces, threads) * threads;
     pieces = std::max(pieces, std::min(wanted, stage.length / smallest));
   }
   pieces = std::max(pieces, 1L);
