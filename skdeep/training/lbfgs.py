@@ -45,7 +45,7 @@ def minimize_lbfgs(network, data, state, monitor):
         if not np.array_equal(last["parameters"], intermediate_result.x):
             objective(intermediate_result.x)
         monitor.start_epoch()
-        last["stopped"] = monitor.end_epoch(last["cost"] - network.penalty(), 1.0)
+        last["stopped"] = monitor.end_epoch(last["cost"], 1.0)
         if last["stopped"]:
             raise StopIteration
 

@@ -65,26 +65,25 @@ class Monitor:
         self.verbose = verbose
         self.converged = False
         self._epochs = 0
-        self._best = Snapshot(network)
-        self._before = Snapshot(network)
+        self._best = Snapshot(network, state.average)
+        self._before = Snapshot(network, state.average)
         self._started = time.perf_counter()
 
     def start_epoch(self):
         self._before.take(self.network)
 
-    def end_epoch(self, loss, learning_rate):
+    def end_epoch(self, cost, learning_rate):
         """Record an epoch; return whether training is to stop.
 
         Parameters
         ----------
-        loss : float
-            The mean loss of the epoch's batches, without the penalty.
+        cost : float
+            The mean loss of the epoch's batches plus the penalty.
 
         learning_rate : float
             The learning rate of its last step.
         """
         state = self.state
-        cost = loss + self.network.penalty()
         if not np.isfinite(cost) or not np.isfinite(self.network.parameters).all():
             self._stop_diverged(cost)
             return True

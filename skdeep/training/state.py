@@ -38,6 +38,9 @@ class TrainingState:
 
     waited : int, default=0
         The epochs since the monitored value last fell by the tolerance.
+
+    average : AveragedWeights or None, default=None
+        Where weights are averaged: those in training, while the network has the average.
     """
 
     key: tuple
@@ -48,6 +51,17 @@ class TrainingState:
     best: float = math.inf
     best_epoch: int = 0
     waited: int = 0
+    average: object = None
+
+    def make_writeable(self):
+        """Copy what was loaded from read-only memory, so that training can go on."""
+        kept = [self.optimizer_state]
+        if self.average is not None:
+            kept.append(vars(self.average))
+        for arrays in kept:
+            for name, value in arrays.items():
+                if isinstance(value, np.ndarray) and not value.flags.writeable:
+                    arrays[name] = value.copy()
 
     def record(self, **values):
         """Append one epoch's values to the history."""
@@ -56,17 +70,30 @@ class TrainingState:
 
 
 class Snapshot:
-    """A copy of a network's weights and statistics."""
+    """A copy of a network's weights and statistics, and of those that are averaged.
 
-    def __init__(self, network):
-        self._parameters = np.empty_like(network.parameters)
-        self._state = np.empty_like(network.state)
+    Parameters
+    ----------
+    network : Network
+        What is copied.
+
+    average : AveragedWeights or None, default=None
+        What is copied with it.
+    """
+
+    def __init__(self, network, average=None):
+        self._average = average
+        self._copies = [np.empty_like(array) for array in self._arrays(network)]
         self.take(network)
 
     def take(self, network):
-        np.copyto(self._parameters, network.parameters)
-        np.copyto(self._state, network.state)
+        for copy, array in zip(self._copies, self._arrays(network), strict=True):
+            np.copyto(copy, array)
 
     def restore(self, network):
-        np.copyto(network.parameters, self._parameters)
-        np.copyto(network.state, self._state)
+        for copy, array in zip(self._copies, self._arrays(network), strict=True):
+            np.copyto(array, copy)
+
+    def _arrays(self, network):
+        own = [network.parameters, network.state]
+        return own if self._average is None else own + self._average.arrays()

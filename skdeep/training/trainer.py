@@ -8,6 +8,7 @@ from skdeep.batch import BatchPlan
 from skdeep.executor import Epoch
 from skdeep.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
+from skdeep.training.averaging import StatisticsPass
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class DescentOptions:
 
     planned_epochs : int
         When the schedule ends, in epochs from the very first.
+
+    renew_statistics : bool, default=True
+        Whether batch normalization's statistics are found anew for averaged weights.
+        Else, where the data are only a part, those of training stay.
     """
 
     batch_size: int
@@ -37,6 +42,7 @@ class DescentOptions:
     learning_rate: float
     schedule: object
     planned_epochs: int
+    renew_statistics: bool = True
 
 
 class Epochs:
@@ -61,6 +67,7 @@ class Epochs:
     """
 
     def __init__(self, network, data, options, state):
+        self.network = network
         self.options = options
         self.state = state
         self._rows = np.flatnonzero(data.weight)
@@ -75,6 +82,11 @@ class Epochs:
         self._memory.optimizer_state |= state.optimizer_state
         state.optimizer_state = self._memory.optimizer_state
         self._memory.step[0] = state.step
+        self._statistics = None
+        if state.average is not None:
+            self._memory.average = state.average.parameters
+            if network.state.size and options.renew_statistics:
+                self._statistics = StatisticsPass(network, plan, data, self._memory)
 
         program = network.training_program(plan, data, self._memory)
         memory = program.allocate(n_batch)
@@ -83,11 +95,15 @@ class Epochs:
         self._last_batch = program.bind(memory, rest) if rest else None
         self._n_batches = 1 if whole else n // batch_size
         self._order = None if whole else self._rows.copy()
+        self._rest = rest
         self.steps = self._n_batches + (rest > 0)
         network.plan = plan
 
     def run(self):
-        """Do one epoch; return its mean loss and its last learning rate."""
+        """Do one epoch; return its cost and its last learning rate.
+
+        The cost is the mean loss of its batches, plus the penalty after the last.
+        """
         state, memory, options = self.state, self._memory, self.options
         monitored = state.history.get("monitored", ())
         progress = Progress(
@@ -96,6 +112,9 @@ class Epochs:
         rates = options.learning_rate * options.schedule.factors(progress)
         memory.total[0] = 0.0
         self._shuffle()
+        average = state.average
+        if average is not None:
+            average.enter_epoch(self.network)
         epoch = Epoch(
             self._n_batches,
             self._last_batch,
@@ -109,10 +128,25 @@ class Epochs:
             # infinities and NaN are found, and told in plain words, at the epoch's end
             with np.errstate(all="ignore"):
                 self._batch.run_epoch(epoch)
+                n_rows = self._batch.rows if self._order is None else len(self._order)
+                cost = memory.total[0] / n_rows + self.network.penalty()
+                if average is not None:
+                    self._average()
         finally:
             state.step = int(memory.step[0])
-        n_rows = self._batch.rows if self._order is None else len(self._order)
-        return memory.total[0] / n_rows, rates[-1]
+            if average is not None:
+                average.leave_epoch(self.network)
+        if average is not None and average.count[0] and self._statistics is not None:
+            self._statistics.run(self._order, self._n_batches, self._rest)
+        return cost, rates[-1]
+
+    def _average(self):
+        self.network.settings.weight_averaging.add_epoch(
+            self.state.average,
+            self.network.parameters,
+            self.state.epoch + 1,
+            self.options.planned_epochs,
+        )
 
     def _shuffle(self):
         if self.options.shuffle and self._order is not None:
