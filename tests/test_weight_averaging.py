@@ -150,9 +150,11 @@ def test_training_goes_on_from_read_only_memory(data):
     options = OPTIONS | {"weight_averaging": "ema", "batch_norm": True}
     model = MLPClassifier(max_iter=2, warm_start=True, **options).fit(X, y)
     state = model._training_state
-    arrays = [*state.optimizer_state.values(), *state.average.arrays()]
+    holders = (state.average, state.best_weights)
+    arrays = [*state.optimizer_state.values(), *(a for h in holders for a in vars(h).values())]
     for array in [*arrays, model.network_.parameters, model.network_.state]:
-        array.flags.writeable = False
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
     at_once = MLPClassifier(max_iter=4, **options).fit(X, y)
     model.fit(X, y)
     assert_array_equal(model.network_.parameters, at_once.network_.parameters)

@@ -2,7 +2,7 @@
 
 import warnings
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,8 +56,20 @@ class AveragedWeights:
             np.copyto(self.state, network.state)
             self.in_epoch = False
 
-    def arrays(self):
-        return [self.parameters, self.state, self.count]
+    def copy(self):
+        return replace(
+            self,
+            parameters=self.parameters.copy(),
+            state=self.state.copy(),
+            count=self.count.copy(),
+        )
+
+    def take(self, source):
+        """Take the weights in training from a copy of this, or from a network."""
+        np.copyto(self.parameters, source.parameters)
+        np.copyto(self.state, source.state)
+        self.count[...] = getattr(source, "count", 0)
+        self.in_epoch = False
 
     def _exchange_parameters(self, network):
         average = self.parameters.copy()
@@ -128,18 +140,30 @@ class StatisticsPass:
         self._memory.learning_rate = np.zeros(1)
         self._program = network.statistics_program(plan, data, self._memory)
         self._arrays = self._program.allocate(plan.batch_size)
-        self._rows = plan.batch_size
 
-    def run(self, order, n_batches, rest):
-        """Go over so many full batches, and a last one of `rest` rows, in this order."""
+    def run(self, order, sizes, n_full):
+        """Go over the batches in this order.
+
+        Parameters
+        ----------
+        order : ndarray of int or None
+            The numbers of the rows; None where a batch is all rows.
+
+        sizes : tuple of int
+            The rows of a full batch and, where it is smaller, of the last.
+
+        n_full : int
+            How many full batches there are.
+        """
         memory = self._memory
         memory.step[0] = 0
         self._network.reset_state()
-        last = self._program.bind(self._arrays, rest) if rest else None
-        rates = np.zeros(n_batches + (rest > 0))
-        self._program.bind(self._arrays, self._rows).run_epoch(
+        bound = [self._program.bind(self._arrays, rows) for rows in sizes]
+        last = bound[1] if len(bound) > 1 else None
+        rates = np.zeros(n_full + len(bound) - 1)
+        bound[0].run_epoch(
             Epoch(
-                n_batches,
+                n_full,
                 last,
                 order,
                 memory.index,
