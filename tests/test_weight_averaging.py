@@ -151,7 +151,10 @@ def test_training_goes_on_from_read_only_memory(data):
     model = MLPClassifier(max_iter=2, warm_start=True, **options).fit(X, y)
     state = model._training_state
     holders = (state.average, state.best_weights)
-    arrays = [*state.optimizer_state.values(), *(a for h in holders for a in vars(h).values())]
+    arrays = [
+        *state.optimizer_state.values(),
+        *(a for h in holders for a in vars(h).values()),
+    ]
     for array in [*arrays, model.network_.parameters, model.network_.state]:
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
