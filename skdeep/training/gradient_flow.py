@@ -61,6 +61,11 @@ class GradientProbe:
         self._d_outs = _output_gradients(network, program)
         self._slopes = _slopes(network, program)
 
+    @property
+    def loss(self):
+        """The mean loss of the probe when it was measured last."""
+        return float(self._memory.total[0]) / self._bound.rows
+
     def measure(self):
         """Measure the flow through the network as it is now.
 
@@ -72,6 +77,7 @@ class GradientProbe:
         """
         network = self._network
         statistics = network.state.copy()  # which a forward pass of training changes
+        self._memory.total[0] = 0.0
         with np.errstate(all="ignore"), self._bound.session():
             self._bound.run()
             np.copyto(network.state, statistics)
@@ -114,6 +120,32 @@ class GradientProbe:
         arguments["d_out"] = np.ones_like(arguments["d_out"])
         call.kernel(**arguments)
         return arguments["d_z"]
+
+
+def begin_recording(network, data, state):
+    """Prepare to record a fit, and measure where it starts.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+
+    data : TrainingData
+        The samples.
+
+    state : TrainingState
+        Gets ``initial_flow``, and gaps for the epochs that were not recorded.
+
+    Returns
+    -------
+    probe : GradientProbe
+    """
+    probe = GradientProbe(network, data, state.key)
+    fill_gaps(network, state.history, state.epoch)
+    if state.initial_flow is None:
+        flow = probe.measure()
+        state.initial_flow = flow | {"loss": probe.loss + network.penalty()}
+    return probe
 
 
 def update_ratios(network, before):

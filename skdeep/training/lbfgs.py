@@ -9,7 +9,7 @@ from skdeep.batch import BatchPlan
 from skdeep.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
 from skdeep.training.divergence import Step, explain_divergence
-from skdeep.training.gradient_flow import GradientProbe, fill_gaps, update_ratios
+from skdeep.training.gradient_flow import begin_recording, update_ratios
 
 
 def minimize_lbfgs(network, data, state, monitor, record=None):
@@ -40,8 +40,7 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
     network.plan = BatchPlan.of(data, len(rows), whole=False)
     probe = None
     if record == "gradients":
-        probe = GradientProbe(network, data, state.key)
-        fill_gaps(network, state.history, state.epoch)
+        probe = begin_recording(network, data, state)
     last = {"begun": False, "before": network.parameters.copy()}
 
     def objective(parameters):

@@ -95,6 +95,9 @@ class TrainingState:
 
     average : AveragedWeights or None, default=None
         Where weights are averaged: those in training, while the network has the average.
+
+    initial_flow : dict or None, default=None
+        Where gradients are recorded: how they flowed before the first epoch, and the cost.
     """
 
     key: tuple
@@ -112,6 +115,7 @@ class TrainingState:
     waited: int = 0
     ending: str = ""
     average: object = None
+    initial_flow: dict | None = None
 
     def make_writeable(self):
         """Copy what was loaded from read-only memory, so that training can go on."""

@@ -10,7 +10,7 @@ from skdeep.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
 from skdeep.training.averaging import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
-from skdeep.training.gradient_flow import GradientProbe, fill_gaps, update_ratios
+from skdeep.training.gradient_flow import begin_recording, update_ratios
 
 # A copy of the training state costs little beside so many steps.
 _RESTART_STEPS = 256
@@ -108,8 +108,7 @@ class Epochs:
         self._restart = RestartPoint(network, state)
         self._probe = None
         if options.record == "gradients":
-            self._probe = GradientProbe(network, data, state.key)
-            fill_gaps(network, state.history, state.epoch)
+            self._probe = begin_recording(network, data, state)
 
     def _bind(self, program):
         """A program for full batches, and for the last one if it is smaller."""
