@@ -347,7 +347,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
         watched, validate = "loss", None
         if validation is not None:
-            watched = f"validation {name_of(self.monitor)}"
+            by_name = isinstance(self.monitor, str)
+            watched = f"validation {self.monitor if by_name else name_of(self.monitor)}"
             validate = validation_on(self, *validation)
         if validation is not None or not partial:
             state.watch(watched)
@@ -372,8 +373,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _warn_stopped_early(self, state):
         state.ending = "no_improvement"
         warnings.warn(
-            f"Early stopping ended training: {state.watched} had not improved for "
-            f"{state.waited} epochs. The weights of the best epoch, {state.best_epoch}, "
+            f"Early stopping ended training: the {state.watched} had not improved for "
+            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",
@@ -448,9 +449,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         twin = copy.copy(self)
         twin.network_, twin._training_state = network, state
         twin._learned(keep_state=False)
-        # it has no callbacks, and its methods must not end those of the fit
+        # it has no callbacks: none to pickle with it, or to end before the fit has ended
         none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
-        return vars(twin) | none
+        return vars(twin) | none | {"_callback_fit_ctx": None}
 
     def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
         if X_val is None:

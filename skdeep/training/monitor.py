@@ -196,6 +196,8 @@ class Monitor:
 
         In the second case the best weights are restored.
         """
+        if self.state.ending in ("diverged", "interrupted"):
+            return  # and said so
         costs = self.state.history.get("loss", [0.0])
         higher = costs[-1] > costs[0] + max(1.0, abs(costs[0]))
         if higher and not self.rule.restore_best:
