@@ -101,6 +101,11 @@ default="auto"
         dropout. An int makes results repeatable, bit for bit, with any number of
         threads.
 
+    record : {"gradients"} or None, default=None
+        What `history_` records besides losses and learning rates: with ``"gradients"``
+        how gradients flow through each layer, measured on up to 512 samples at the end
+        of each epoch. `skdeep.inspection.GradientFlowReport` reads it.
+
     verbose : int, default=0
         Whether to print a line after each epoch.
 """
@@ -148,6 +153,11 @@ ATTRIBUTES = """
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
         (n_steps,) the ``"learning_rate"`` of every single step.
+        With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
+        are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
+        clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
+        outputs), ``"weight_norm"``, ``"update_ratio"`` (the last step over the weights),
+        ``"dead_fraction"`` of units and ``"saturated_fraction"`` of outputs.
 
     n_parameters_ : int
         The number of trained parameters.
