@@ -430,13 +430,14 @@ def test_limits_of_unit_norms(instruction_set, dtype, n, m, share, seed):
     max_norm = max(max_norm, 0.1) * (2.0 if share > 1 else 0.999)
     arguments = {"max_norm": max_norm, "kernel": kernel, "work": np.empty(m, dtype)}
     with using(instruction_set):
-        a, b = run_both(kernels.limit_unit_norms, arguments, dtype, threads=2)
-        one = run_both(kernels.limit_unit_norms, arguments, dtype, threads=1)[1]
-    assert np.array_equal(one["kernel"], b["kernel"])
-    # the sums of squares are off by as many units as blocks of them are added
-    assert_near(b["kernel"], a["kernel"], np.abs(a["kernel"]) + 1e-30, ulps=4 + n / 16)
+        two = run_both(kernels.limit_unit_norms, arguments, dtype, threads=2)[1]["kernel"]
+        one = run_both(kernels.limit_unit_norms, arguments, dtype, threads=1)[1]["kernel"]
+    assert np.array_equal(one, two)
+    norms = np.linalg.norm(kernel.astype(np.longdouble), axis=0)
+    exact = kernel * np.minimum(1, np.longdouble(max_norm) / norms)
+    assert_near(two, exact.astype(dtype), np.abs(kernel))
     within = np.linalg.norm(kernel.astype(float), axis=0) < 0.999 * max_norm
-    assert np.array_equal(b["kernel"][:, within], kernel[:, within])
+    assert np.array_equal(two[:, within], kernel[:, within])
 
 
 @every_set
