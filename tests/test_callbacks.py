@@ -174,6 +174,7 @@ def test_callbacks_of_a_clone_are_those_of_the_original(small):
         {},
         {"batch_norm": True, "dropout": 0.3},
         {"early_stopping": True, "learning_rate": 0.1},
+        {"weight_averaging": "ema", "batch_norm": True, "record": "gradients"},
         {"optimizer": "lbfgs"},
     ],
     ids=str,

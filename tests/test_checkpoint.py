@@ -16,7 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeep import MLPClassifier, MLPRegressor
+from skdeep.averaging import StochasticWeightAveraging
 from skdeep.callbacks import Checkpoint
+from skdeep.inspection import GradientFlowReport
 from skdeep.optimizers import OPTIMIZERS
 
 DIGITS = """
@@ -192,6 +194,29 @@ def test_every_optimizer_goes_on_exactly(tmp_path, data, optimizer):
     assert resumed.n_iter_ == 6
     whole = MLPClassifier(**options).fit(*data)
     assert_array_equal(resumed.network_.parameters, whole.network_.parameters)
+
+
+@pytest.mark.parametrize("average", ["ema", StochasticWeightAveraging(start=3)], ids=str)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_averages_and_records_of_gradients_go_on(tmp_path, data, average, early_stopping):
+    options = {
+        "weight_averaging": average,
+        "early_stopping": early_stopping,
+        "batch_norm": True,
+        "record": "gradients",
+        "max_iter": 8,
+        "random_state": 0,
+    }
+    begin(MLPClassifier(**options), tmp_path / "file", *data)
+    resumed = MLPClassifier(**options).set_callbacks(Checkpoint(tmp_path / "file"))
+    resumed.fit(*data)
+    whole = MLPClassifier(**options).fit(*data)
+    assert_array_equal(resumed.network_.parameters, whole.network_.parameters)
+    assert_array_equal(resumed.network_.state, whole.network_.state)
+    for name, values in whole.history_.items():
+        assert_array_equal(resumed.history_[name], values)
+    report, same = map(GradientFlowReport.from_estimator, (whole, resumed))
+    assert str(report) == str(same)
 
 
 @pytest.mark.parametrize("every", [2, 3])

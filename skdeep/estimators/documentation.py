@@ -31,6 +31,16 @@ PARAMETERS = """
         and batch normalization excepted) is added to the mean loss. With AdamW it is
         the rate of decoupled decay instead.
 
+    l1_penalty : float, default=0.0
+        The L1 penalty: l1_penalty times the sum of the absolute values of all weights
+        (biases and batch normalization excepted) is added to the mean loss. It draws
+        weights that do little to zero. Not for L-BFGS, which needs a smooth cost.
+
+    max_norm : float or None, default=None
+        The largest L2 norm of the weights into each unit: after every step, longer ones
+        are scaled down to it. Values of 2 to 4 are usual, with dropout and a large
+        learning rate. Not for L-BFGS.
+
     batch_norm : bool, default=False
         Whether batch normalization stands before each hidden activation. It replaces
         the bias of these layers: `intercepts_` then shows its shift.
@@ -44,6 +54,14 @@ or Loss, default="auto"
 
     gradient_clip_value : float or None, default=None
         The largest absolute value of an entry of the gradient; larger ones are cut.
+
+    weight_averaging : {"ema", "swa"} or WeightAveraging or None, default=None
+        Which average of the weights along training is validated, kept and predicted
+        with: ``"ema"`` is an exponential moving average over the steps, ``"swa"`` the
+        mean over the last quarter of the epochs. Batch normalization's statistics are
+        found anew for it. An instance of a class of `skdeep.averaging` has parameters
+        of its own. Training goes on from the weights that are not averaged. Not for
+        L-BFGS.
 
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
@@ -83,6 +101,11 @@ default="auto"
         Decides the initial weights, the order of the samples, the validation split and
         dropout. An int makes results repeatable, bit for bit, with any number of
         threads.
+
+    record : {"gradients"} or None, default=None
+        What `history_` records besides losses and learning rates: with ``"gradients"``
+        how gradients flow through each layer, measured on up to 512 samples at the end
+        of each epoch. `skdeep.inspection.GradientFlowReport` reads it.
 
     verbose : int, default=0
         Whether to print a line after each epoch.
@@ -131,6 +154,11 @@ ATTRIBUTES = """
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
         (n_steps,) the ``"learning_rate"`` of every single step.
+        With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
+        are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
+        clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
+        outputs), ``"weight_norm"``, ``"update_ratio"`` (the last step over the weights),
+        ``"dead_fraction"`` of units and ``"saturated_fraction"`` of outputs.
 
     n_parameters_ : int
         The number of trained parameters.

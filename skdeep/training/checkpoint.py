@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
+from skdeep.training.averaging import AveragedWeights
 from skdeep.training.state import Snapshot, name_of
 
 _FORMAT = 1
@@ -154,7 +155,11 @@ def _pack(value, arrays):
         arrays.append(value)
         return {"array": len(arrays) - 1}
     if isinstance(value, Snapshot):
-        return {"snapshot": _pack([value.parameters, value.statistics], arrays)}
+        parts = [value.parameters, value.statistics, value.average]
+        return {"snapshot": [_pack(part, arrays) for part in parts]}
+    if isinstance(value, AveragedWeights):
+        parts = [value.parameters, value.state, value.count]
+        return {"average": [_pack(part, arrays) for part in parts]}
     if isinstance(value, dict):
         return {"dict": {name: _pack(part, arrays) for name, part in value.items()}}
     if isinstance(value, tuple):
@@ -177,8 +182,12 @@ def _unpack(value, arrays):
             return arrays[number]
         case {"snapshot": parts}:
             snapshot = Snapshot.__new__(Snapshot)
-            snapshot.parameters, snapshot.statistics = _unpack(parts, arrays)
+            snapshot.parameters, snapshot.statistics, snapshot.average = _unpack(
+                parts, arrays
+            )
             return snapshot
+        case {"average": parts}:
+            return AveragedWeights(*_unpack(parts, arrays))
         case {"dict": parts}:
             return {name: _unpack(part, arrays) for name, part in parts.items()}
         case {"tuple": parts}:

@@ -83,10 +83,10 @@ class Monitor:
         self._on_validation = watched != "loss"
         self._compares = watched == state.watched
         self._in_epoch = False
-        self._before = Snapshot(network)
+        self._before = Snapshot(network, state.average)
         self._started = time.perf_counter()
         if state.best_weights is None:
-            state.best_weights = Snapshot(network)
+            state.best_weights = Snapshot(network, state.average)
 
     # --- an epoch -----------------------------------------------------------------
 
@@ -96,10 +96,10 @@ class Monitor:
         self.tasks.begin_epoch(self)
 
     def keep_weights(self):
-        self._before.take(self.network)
+        self._before.take(self.network, self.state.average)
         self._in_epoch = True
 
-    def end_epoch(self, cost, rates, explain):
+    def end_epoch(self, cost, rates, explain, flow=None):
         """Record an epoch, compare it with the best, and stop where it is time to.
 
         Parameters
@@ -113,6 +113,9 @@ class Monitor:
         explain : callable
             Says in words where the epoch's cost or weights stopped to be finite, where
             they did.
+
+        flow : dict of str to ndarray or None, default=None
+            What was measured of the gradients.
         """
         if not np.isfinite(cost) or not np.isfinite(self.network.parameters).all():
             self._end_diverged(cost, explain)
@@ -124,7 +127,7 @@ class Monitor:
             validation, value = self.validate()
             values |= validation
             monitored = value if self._on_validation else cost
-        self.state.record(rates, monitored=monitored, **values)
+        self.state.record(rates, monitored=monitored, **values, **(flow or {}))
         if self.verbose:
             self._print(values, rates[-1])
         if self._compares:
@@ -143,7 +146,7 @@ class Monitor:
         if monitored < state.best:
             if self._on_validation:
                 # else the loss was that of the weights before the epoch's steps
-                self._before.take(self.network)
+                self._before.take(self.network, self.state.average)
             self._before, state.best_weights = state.best_weights, self._before
             state.best, state.best_epoch = monitored, state.epoch
         if state.waited > self.rule.n_iter_no_change:
@@ -160,7 +163,7 @@ class Monitor:
     def finish(self):
         """Leave the network with the weights that training was for."""
         if self._restores_best():
-            self.state.best_weights.restore(self.network)
+            self.state.best_weights.restore(self.network, self.state.average)
 
     def finished_network(self):
         """A copy of the network, as `finish` would leave it."""
@@ -179,10 +182,10 @@ class Monitor:
         state.ending = "interrupted"
         falling = not self._on_validation and state.best_epoch == state.epoch
         if not self.network.is_finite() or (state.epoch and not falling):
-            state.best_weights.restore(self.network)
+            state.best_weights.restore(self.network, self.state.average)
         elif state.epoch and self._in_epoch:
             # the loss of the last epoch was the lowest: its end is still better
-            self._before.restore(self.network)
+            self._before.restore(self.network, state.average)
         warnings.warn(
             f"Training interrupted by user in epoch {state.epoch + 1}; the best "
             "weights so far were kept.",
@@ -200,7 +203,7 @@ class Monitor:
         costs = self.state.history.get("loss", [0.0])
         higher = costs[-1] > costs[0] + max(1.0, abs(costs[0]))
         if higher and not self.rule.restore_best:
-            self.state.best_weights.restore(self.network)
+            self.state.best_weights.restore(self.network, self.state.average)
             self._warn_diverged(f"from a loss of {costs[0]:.6g} to {costs[-1]:.6g}.")
         elif self.state.ending == "max_iter":
             warnings.warn(
@@ -213,7 +216,7 @@ class Monitor:
     def _end_diverged(self, cost, explain):
         self.state.ending = "diverged"
         where = explain()
-        self.state.best_weights.restore(self.network)
+        self.state.best_weights.restore(self.network, self.state.average)
         epoch = self.state.epoch + 1
         self._warn_diverged(f"in epoch {epoch}{where or f': the loss became {cost}.'}")
         self.tasks.abandon_epoch()
