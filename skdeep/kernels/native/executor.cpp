@@ -71,6 +71,7 @@ class Run {
 
   void work(int thread) {
     Worker worker = this_worker();
+    long asked_in = -1;  // a look at the clock after each task would be felt in short ones
     while (!finished_) {
       const PlannedStage& stage = (*plan_)[stage_];
       const bool long_stage = stage.cost > long_cost || stage.split == Split::python;
@@ -89,7 +90,10 @@ class Run {
           }
         }
       }
-      if (thread == 0 && (long_stage || stage_ == 0)) ask();
+      if (thread == 0 && (long_stage || asked_in != done_)) {
+        ask();
+        asked_in = done_;
+      }
       barrier_.arrive([&] {
         ++stage_;
         settle(worker);
