@@ -102,7 +102,10 @@ struct GradientRange {
 
 std::vector<GradientRange> gradient_ranges(const Operation& o, const Pointers& updates) {
   std::vector<GradientRange> ranges;
-  const Operation& update = *updates[0];
+  // weight decay takes only some of the parameters
+  const Operation& update =
+      **std::max_element(updates.begin(), updates.end(),
+                         [](auto* a, auto* b) { return a->length < b->length; });
   for (int i = 0; i < o.n_arguments; ++i) {
     for (int j = 0; j < update.n_arguments; ++j) {
       const Argument &part = o.argument[i], &vector = update.argument[j];
