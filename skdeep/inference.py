@@ -7,8 +7,9 @@ from skdeep.program import ROWS, Buffer, Program
 # Rows that a prediction handles at a time. Compiled programs carry fewer through the
 # layers at once; theirs are the rows between two meetings of all threads.
 _BLOCK = 2048 if native.ENABLED else 1024
-# Compiling takes longer than predicting a few rows, so passes of these sizes are kept.
-_SIZES = (1, 32, 256, _BLOCK)
+# Compiling takes longer than predicting a few rows, so small passes are kept: a pass for
+# so many rows serves all batches that fit.
+_SMALL = (1, 32, 256)
 
 
 class ForwardPass:
@@ -56,7 +57,7 @@ class ForwardPasses:
     """
 
     def __init__(self):
-        self._idle = {size: [] for size in _SIZES}
+        self._idle = {size: [] for size in (*_SMALL, _BLOCK)}
 
     def raw_outputs(self, network, x, out):
         """Write the outputs of the last layer for every row of `x` into `out`."""
@@ -66,13 +67,14 @@ class ForwardPasses:
             for start in range(0, n, _BLOCK):
                 stop = min(start + _BLOCK, n)
                 compiled.run_on(x[start:stop], out[start:stop])
-        self._idle[compiled.rows].append(compiled)
+        if compiled.rows in self._idle:
+            self._idle[compiled.rows].append(compiled)
 
     def _borrow(self, network, n):
-        size = next((size for size in _SIZES if n <= size), _BLOCK)
+        size = next((size for size in _SMALL if n <= size), min(n, _BLOCK))
         try:
             return self._idle[size].pop()
-        except IndexError:
+        except (KeyError, IndexError):
             x = Buffer("x", (ROWS, *network.input_shape))
             return ForwardPass(network, x, size)
 

@@ -31,6 +31,16 @@ PARAMETERS = """
         and batch normalization excepted) is added to the mean loss. With AdamW it is
         the rate of decoupled decay instead.
 
+    l1_penalty : float, default=0.0
+        The L1 penalty: l1_penalty times the sum of the absolute values of all weights
+        (biases and batch normalization excepted) is added to the mean loss. It draws
+        weights that do little to zero. Not for L-BFGS, which needs a smooth cost.
+
+    max_norm : float or None, default=None
+        The largest L2 norm of the weights into each unit: after every step, longer ones
+        are scaled down to it. Values of 2 to 4 are usual, with dropout and a large
+        learning rate. Not for L-BFGS.
+
     batch_norm : bool, default=False
         Whether batch normalization stands before each hidden activation. It replaces
         the bias of these layers: `intercepts_` then shows its shift.
@@ -44,6 +54,14 @@ or Loss, default="auto"
 
     gradient_clip_value : float or None, default=None
         The largest absolute value of an entry of the gradient; larger ones are cut.
+
+    weight_averaging : {"ema", "swa"} or WeightAveraging or None, default=None
+        Which average of the weights along training is validated, kept and predicted
+        with: ``"ema"`` is an exponential moving average over the steps, ``"swa"`` the
+        mean over the last quarter of the epochs. Batch normalization's statistics are
+        found anew for it. An instance of a class of `skdeep.averaging` has parameters
+        of its own. Training goes on from the weights that are not averaged. Not for
+        L-BFGS.
 
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
@@ -69,7 +87,8 @@ default="auto"
 
     monitor : "loss", str or callable, default="loss"
         What early stopping watches on the validation data: the loss, the name of a
-        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``.
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``. Without
+        `early_stopping` the training loss is watched.
 
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new random order.
@@ -82,6 +101,11 @@ default="auto"
         Decides the initial weights, the order of the samples, the validation split and
         dropout. An int makes results repeatable, bit for bit, with any number of
         threads.
+
+    record : {"gradients"} or None, default=None
+        What `history_` records besides losses and learning rates: with ``"gradients"``
+        how gradients flow through each layer, measured on up to 512 samples at the end
+        of each epoch. `skdeep.inspection.GradientFlowReport` reads it.
 
     verbose : int, default=0
         Whether to print a line after each epoch.
@@ -104,11 +128,11 @@ ATTRIBUTES = """
         penalty, and not in it.
 
     best_loss_ : float
-        The lowest monitored loss: on the validation data where there are any, else of
+        The lowest loss: on the validation data where there are any, else of
         training. With a scorer as `monitor`, the lowest validation loss.
 
     best_iter_ : int
-        The epoch with the best monitored value, from 1.
+        The epoch with the best watched value, from 1.
 
     n_iter_ : int
         The number of epochs.
@@ -123,9 +147,18 @@ ATTRIBUTES = """
         The score on the validation data after each epoch: of the scorer in `monitor`,
         else what `score` gives.
 
-    history_ : dict of str to ndarray of shape (n_iter_,)
-        What was recorded for each epoch: ``"loss"``, ``"learning_rate"`` and, with
-        validation data, ``"validation_loss"`` and ``"validation_score"``.
+    stopped_early_ : bool
+        Whether training ended because the monitored value no longer improved.
+
+    history_ : dict of str to ndarray
+        What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
+        validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
+        (n_steps,) the ``"learning_rate"`` of every single step.
+        With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
+        are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
+        clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
+        outputs), ``"weight_norm"``, ``"update_ratio"`` (the last step over the weights),
+        ``"dead_fraction"`` of units and ``"saturated_fraction"`` of outputs.
 
     n_parameters_ : int
         The number of trained parameters.

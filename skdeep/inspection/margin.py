@@ -4,6 +4,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeep.inspection.plotting import import_pyplot
+
 
 class MarginDisplay:
     """The plane of two features with what a support vector machine made of it.
@@ -131,7 +133,7 @@ class MarginDisplay:
         ValueError
             Where it is not clear which two features, or which class, to show.
         """
-        _import_pyplot()
+        import_pyplot()
         check_is_fitted(estimator)
         names = getattr(estimator, "feature_names_in_", None)
         X = validate_data(estimator, X, accept_sparse="csr", reset=False)
@@ -189,7 +191,7 @@ class MarginDisplay:
         -------
         display : MarginDisplay
         """
-        pyplot = _import_pyplot()
+        pyplot = import_pyplot()
         ax = pyplot.subplots()[1] if ax is None else ax
         top = max(float(self.loss.max(initial=0.0)), 1e-12)
         self.points_ = []
@@ -237,16 +239,6 @@ class MarginDisplay:
         else:  # both features count nothing: there is no line
             x = y = np.array([np.nan, np.nan])
         return ax.plot(x, y, style, color="black", linewidth=1.2)[0]
-
-
-def _import_pyplot():
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            'MarginDisplay needs matplotlib: pip install "skdeep[plot]"'
-        ) from error
-    return pyplot
 
 
 def _two_features(features, n_features, names):

@@ -8,9 +8,11 @@ from scipy.optimize import minimize
 from skdeep.batch import BatchPlan
 from skdeep.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
+from skdeep.training.divergence import Step, explain_divergence
+from skdeep.training.gradient_flow import begin_recording, update_ratios
 
 
-def minimize_lbfgs(network, data, state, monitor):
+def minimize_lbfgs(network, data, state, monitor, record=None):
     """Train on all data at once until the monitor says to stop, or a minimum is found.
 
     Parameters
@@ -26,6 +28,9 @@ def minimize_lbfgs(network, data, state, monitor):
 
     monitor : Monitor
         Ends every iteration.
+
+    record : {"gradients"} or None, default=None
+        What is recorded of each iteration besides the loss.
     """
     rows, merged = distinct_samples(data)
     weight = np.zeros_like(data.weight)
@@ -33,20 +38,43 @@ def minimize_lbfgs(network, data, state, monitor):
     data = replace(data, weight=weight)
     evaluate = network.objective(data, rows)
     network.plan = BatchPlan.of(data, len(rows), whole=False)
-    last = {"stopped": False}
+    probe = None
+    if record == "gradients":
+        probe = begin_recording(network, data, state)
+    last = {"begun": False, "before": network.parameters.copy()}
 
     def objective(parameters):
+        if not last["begun"]:
+            last["begun"] = True
+            monitor.start_epoch()
         last["parameters"] = parameters.copy()
-        last["cost"], gradient = evaluate(parameters)
-        return last["cost"], gradient
+        last["cost"], last["gradient"] = evaluate(parameters)
+        return last["cost"], last["gradient"]
+
+    def explain():
+        step = Step(
+            epoch=state.epoch + 1,
+            number=1,
+            loss=last["cost"],
+            norms=network.layer_norms(last["gradient"]),
+            learning_rate=1.0,
+            update_failed=False,
+        )
+        return explain_divergence([step])
 
     def end_iteration(intermediate_result):
         # the last evaluation may have been elsewhere on the line that was searched
         if not np.array_equal(last["parameters"], intermediate_result.x):
             objective(intermediate_result.x)
-        monitor.start_epoch()
-        last["stopped"] = monitor.end_epoch(last["cost"] - network.penalty(), 1.0)
-        if last["stopped"]:
+        last["begun"] = False
+        monitor.keep_weights()  # the cost is that of the weights after the iteration
+        flow = None
+        if probe is not None:
+            flow = probe.measure()
+            flow["update_ratio"] = update_ratios(network, last["before"])
+            last["before"] = network.parameters.copy()
+        monitor.end_epoch(last["cost"], np.ones(1), explain, flow)
+        if state.ending:
             raise StopIteration
 
     optimizer, rule = network.optimizer, monitor.rule
@@ -68,12 +96,13 @@ def minimize_lbfgs(network, data, state, monitor):
                     "ftol": 64 * np.finfo(np.float64).eps,
                 },
             )
-            if not last["stopped"] and not np.array_equal(last["parameters"], result.x):
+            if not state.ending and not np.array_equal(last["parameters"], result.x):
                 objective(result.x)  # the last line search found nothing better
             if not result.nit:
                 # a minimum already, or no step to be found: an epoch that stays there
                 end_iteration(result)
-        monitor.converged = monitor.converged or result.status == 0
+        state.ending = state.ending or ("minimum" if result.status == 0 else "max_iter")
+        monitor.tasks.abandon_epoch()
     except StopIteration:
         pass
     except KeyboardInterrupt:

@@ -8,6 +8,12 @@ from skdeep.batch import BatchPlan
 from skdeep.executor import Epoch
 from skdeep.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
+from skdeep.training.averaging import StatisticsPass
+from skdeep.training.divergence import RestartPoint, Step, explain_divergence
+from skdeep.training.gradient_flow import begin_recording, update_ratios
+
+# A copy of the training state costs little beside so many steps.
+_RESTART_STEPS = 256
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,13 @@ class DescentOptions:
 
     planned_epochs : int
         When the schedule ends, in epochs from the very first.
+
+    renew_statistics : bool, default=True
+        Whether batch normalization's statistics are found anew for averaged weights.
+        Else, where the data are only a part, those of training stay.
+
+    record : {"gradients"} or None, default=None
+        What is recorded of each epoch besides the loss.
     """
 
     batch_size: int
@@ -37,6 +50,8 @@ class DescentOptions:
     learning_rate: float
     schedule: object
     planned_epochs: int
+    renew_statistics: bool = True
+    record: str | None = None
 
 
 class Epochs:
@@ -61,6 +76,7 @@ class Epochs:
     """
 
     def __init__(self, network, data, options, state):
+        self.network = network
         self.options = options
         self.state = state
         self._rows = np.flatnonzero(data.weight)
@@ -70,54 +86,159 @@ class Epochs:
         plan = BatchPlan.of(data, n_batch, whole)
         # of mean 1 for batches, which divide by their rows; of sum 1 for all rows at once
         scale = (1 if whole else n) / data.weight.sum()
-        data = replace(data, weight=data.weight * scale)
+        self._data = replace(data, weight=data.weight * scale)
         self._memory = StepMemory(network, state.key, 0 if whole else batch_size)
         self._memory.optimizer_state |= state.optimizer_state
         state.optimizer_state = self._memory.optimizer_state
         self._memory.step[0] = state.step
 
-        program = network.training_program(plan, data, self._memory)
-        memory = program.allocate(n_batch)
-        self._batch = program.bind(memory, n_batch)
         rest = 0 if whole else n % batch_size
-        self._last_batch = program.bind(memory, rest) if rest else None
+        self._sizes = (n_batch, rest) if rest else (n_batch,)
+        self._statistics = None
+        if state.average is not None:
+            self._memory.average = state.average.parameters
+            if network.state.size and options.renew_statistics:
+                self._statistics = StatisticsPass(network, plan, self._data, self._memory)
+        program = network.training_program(plan, self._data, self._memory)
+        self._batch, self._last_batch = self._bind(program)
         self._n_batches = 1 if whole else n // batch_size
         self._order = None if whole else self._rows.copy()
         self.steps = self._n_batches + (rest > 0)
         network.plan = plan
+        self._restart = RestartPoint(network, state)
+        self._probe = None
+        if options.record == "gradients":
+            self._probe = begin_recording(network, data, state)
+
+    def _bind(self, program):
+        """A program for full batches, and for the last one if it is smaller."""
+        memory = program.allocate(self._sizes[0])
+        bound = [program.bind(memory, rows) for rows in self._sizes]
+        return bound[0], bound[1] if len(bound) > 1 else None
 
     def run(self):
-        """Do one epoch; return its mean loss and its last learning rate."""
-        state, memory, options = self.state, self._memory, self.options
-        monitored = state.history.get("monitored", ())
-        progress = Progress(
-            state.epoch, state.step, self.steps, options.planned_epochs, monitored
-        )
-        rates = options.learning_rate * options.schedule.factors(progress)
+        """Do one epoch.
+
+        Returns
+        -------
+        cost : float
+            The mean loss of its batches, plus the penalty after the last.
+
+        rates : ndarray of float
+            The learning rates of its steps.
+
+        flow : dict of str to ndarray
+            What was measured of the gradients, where that is asked for.
+        """
+        state, memory, average = self.state, self._memory, self.state.average
+        if state.step - self._restart.step >= _RESTART_STEPS:
+            self._restart.take(self.network, state)
+        rates = self._rates(state.epoch, state.step)
+        self._shuffle(state.epoch)
         memory.total[0] = 0.0
-        self._shuffle()
-        epoch = Epoch(
-            self._n_batches,
-            self._last_batch,
-            self._order,
-            memory.index,
-            memory.step,
-            memory.learning_rate,
-            rates,
-        )
+        if average is not None:
+            average.enter_epoch(self.network)
         try:
             # infinities and NaN are found, and told in plain words, at the epoch's end
             with np.errstate(all="ignore"):
-                self._batch.run_epoch(epoch)
+                flow = self._run_steps(rates)
+                if average is not None:
+                    self._add_to_average()
+            n_rows = self._batch.rows if self._order is None else len(self._order)
+            cost = memory.total[0] / n_rows + self.network.penalty()
         finally:
             state.step = int(memory.step[0])
-        n_rows = self._batch.rows if self._order is None else len(self._order)
-        return memory.total[0] / n_rows, rates[-1]
+            if average is not None:
+                average.leave_epoch(self.network)
+        if self._statistics is not None and average.count[0]:
+            self._statistics.run(self._order, self._sizes, self._n_batches)
+        return cost, rates, flow
 
-    def _shuffle(self):
+    def _run_steps(self, rates):
+        """Do all steps; the last by itself where its update is to be measured."""
+        order, n_batches = self._order, self._n_batches
+        if self._probe is None:
+            self._batch.run_epoch(self._epoch(n_batches, self._last_batch, order, rates))
+            return {}
+        n_before = len(rates) - 1
+        if n_before:
+            self._batch.run_epoch(self._epoch(n_before, None, order, rates[:-1]))
+        if order is not None:
+            order = order[n_before * self._sizes[0] :]
+        before = self.network.parameters.copy()
+        last = self._last_batch or self._batch
+        last.run_epoch(self._epoch(1, None, order, rates[-1:]))
+        flow = self._probe.measure()
+        return flow | {"update_ratio": update_ratios(self.network, before)}
+
+    def _add_to_average(self):
+        self.network.settings.weight_averaging.add_epoch(
+            self.state.average,
+            self.network.parameters,
+            self.state.epoch + 1,
+            self.options.planned_epochs,
+        )
+
+    def _epoch(self, n_full, last, order, rates):
+        memory = self._memory
+        return Epoch(
+            n_full, last, order, memory.index, memory.step, memory.learning_rate, rates
+        )
+
+    def _rates(self, epoch, step):
+        options = self.options
+        monitored = self.state.history.get("monitored", ())[:epoch]
+        progress = Progress(epoch, step, self.steps, options.planned_epochs, monitored)
+        return options.learning_rate * options.schedule.factors(progress)
+
+    def _shuffle(self, epoch):
         if self.options.shuffle and self._order is not None:
             self._order[...] = self._rows
-            self._memory.stream.at(SHUFFLING, self.state.epoch).shuffle(self._order)
+            self._memory.stream.at(SHUFFLING, epoch).shuffle(self._order)
+
+    # --- an epoch that failed -----------------------------------------------------
+
+    def explain_divergence(self):
+        """Do the last epochs again to find where they failed, and say so.
+
+        The optimizer's state is left as it was at the start; the weights are not.
+        """
+        state, memory = self.state, self._memory
+        with np.errstate(all="ignore"):
+            explanation = explain_divergence(self._replay(state.epoch + 1))
+        self._restart.restore(self.network, state)
+        memory.step[0] = state.step = self._restart.step
+        return explanation
+
+    def _replay(self, n_epochs):
+        """Do the steps since the restart point once more, up to so many epochs in all."""
+        network, memory = self.network, self._memory
+        program = network.gradient_program(network.plan, self._data, memory)
+        gradients = [bound for bound in self._bind(program) if bound is not None]
+        updates = [self._batch, self._last_batch]
+        self._restart.restore(network, self.state)
+        if self.state.average is not None:
+            self.state.average.enter_epoch(network)
+        memory.step[0] = self._restart.step
+        for epoch in range(self._restart.epoch, n_epochs):
+            rates = self._rates(epoch, int(memory.step[0]))
+            self._shuffle(epoch)
+            for number in range(self.steps):
+                kind = int(number >= self._n_batches)
+                gradient, update = gradients[kind], updates[kind]
+                order, rate = self._order, rates[number : number + 1]
+                if order is not None:
+                    start = number * self._batch.rows
+                    order = order[start : start + gradient.rows]
+                step = self._epoch(1, None, order, rate)
+                memory.total[0] = 0.0
+                gradient.run_epoch(step)
+                loss = memory.total[0] / gradient.rows
+                norms = network.layer_norms(memory.gradient)
+                memory.step[0] -= 1
+                update.run_epoch(step)
+                failed = not network.is_finite()
+                yield Step(epoch + 1, number + 1, loss, norms, rate[0], failed)
 
 
 def descend(network, data, options, state, monitor):
@@ -141,11 +262,11 @@ def descend(network, data, options, state, monitor):
         Ends every epoch.
     """
     epochs = Epochs(network, data, options, state)
-    stop = False
     try:
-        while not stop:
+        while not state.ending:
             monitor.start_epoch()
-            stop = monitor.end_epoch(*epochs.run())
+            cost, rates, flow = epochs.run()
+            monitor.end_epoch(cost, rates, epochs.explain_divergence, flow)
     except KeyboardInterrupt:
         monitor.interrupt()
     monitor.finish()

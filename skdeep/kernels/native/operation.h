@@ -70,7 +70,7 @@ struct KernelFamily {
 
 struct KernelTable {
   const char* instruction_set;
-  KernelFamily families[12];
+  KernelFamily families[16];
 };
 
 }  // namespace skdeep

@@ -50,11 +50,13 @@ from skdeep.kernels.reference.normalization import (
 from skdeep.kernels.reference.optimizer import (
     adagrad_step,
     adam_step,
+    add_l1_penalty,
     add_weight_decay,
     amsgrad_step,
     clip_by_norm,
     clip_by_value,
     decay_parameters,
+    limit_unit_norms,
     momentum_step,
     nadam_schedule,
     nadam_step,
@@ -63,6 +65,7 @@ from skdeep.kernels.reference.optimizer import (
     rmsprop_momentum_step,
     rmsprop_step,
     sgd_step,
+    update_moving_average,
 )
 from skdeep.kernels.reference.random import PhiloxStream
 
@@ -72,6 +75,7 @@ __all__ = [
     "absolute_error",
     "adagrad_step",
     "adam_step",
+    "add_l1_penalty",
     "add_weight_decay",
     "amsgrad_step",
     "batch_norm_backward_input",
@@ -94,6 +98,7 @@ __all__ = [
     "hinge",
     "huber",
     "kernel",
+    "limit_unit_norms",
     "log_cosh",
     "momentum_step",
     "nadam_schedule",
@@ -117,4 +122,5 @@ __all__ = [
     "squared_error",
     "squared_hinge",
     "sum_losses",
+    "update_moving_average",
 ]
