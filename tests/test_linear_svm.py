@@ -5,8 +5,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeep import LinearSVM, LinearSVMRegressor
 
-# Plain gradient descent on the squared hinge loss needs scaled features, which some of
-# the checks do not have: there, as in all networks, it diverges with a warning.
 CLASSIFIERS = [
     {},
     {"loss": "squared_hinge"},
@@ -14,14 +12,17 @@ CLASSIFIERS = [
     {"optimizer": "coordinate_descent"},
     {"optimizer": "sgd", "batch_size": "full"},
     {"optimizer": "adam", "batch_size": "full"},
+    {"loss": "squared_hinge", "optimizer": "sgd", "batch_size": "full"},
     {"loss": "squared_hinge", "optimizer": "adam", "batch_size": "full"},
     {"loss": "squared_hinge", "optimizer": "lbfgs"},
     {"multi_class": "crammer_singer"},
+    {"multi_class": "crammer_singer", "optimizer": "sgd", "batch_size": "full"},
     {"multi_class": "crammer_singer", "optimizer": "adam", "batch_size": "full"},
 ]
 REGRESSORS = [
     {},
     {"loss": "squared_epsilon_insensitive"},
+    {"optimizer": "sgd", "batch_size": "full"},
     {"optimizer": "adam", "batch_size": "full"},
 ]
 

@@ -14,7 +14,7 @@ from skdeep.solvers.newton import factorize
 _TO_BOUNDARY = 0.9995
 
 
-def minimize_interior_point(problem, start=None, *, tol, max_iter):
+def minimize_interior_point(problem, *, tol, max_iter):
     """Minimize the hinge loss of a problem with more rows than columns.
 
     Every row i has a share u_i = alpha_i / cost_i in (0, 1), and slacks above and below
@@ -27,9 +27,6 @@ def minimize_interior_point(problem, start=None, *, tol, max_iter):
     problem : Problem
         What is minimized; its errors are not squared.
 
-    start : Solution or None, default=None
-        A solution to begin near to.
-
     tol : float
         The relative duality gap to reach.
 
@@ -41,7 +38,7 @@ def minimize_interior_point(problem, start=None, *, tol, max_iter):
     solution : Solution
         With the gap that was reached.
     """
-    state = _State(problem, start)
+    state = _State(problem)
     for n_iter in range(max_iter):  # noqa: B007 - it is what is returned
         if state.gap() <= tol or not state.advance():
             break
@@ -53,20 +50,16 @@ def minimize_interior_point(problem, start=None, *, tol, max_iter):
 class _State:
     """Where the path was left: w, b, the shares and the slacks."""
 
-    def __init__(self, problem, start):
+    def __init__(self, problem):
         self.problem = problem
         cost = problem.cost
-        if start is None:
-            self.w = np.zeros(problem.n_columns)
-            self.b = best_intercept(problem, np.zeros(len(cost))) * problem.intercept
-            self.u, mu = np.full(len(cost), 0.5), 0.5
-        else:
-            self.w, self.b, mu = start.w.copy(), start.b, 0.05
-            self.u = np.clip(start.alpha / cost, 0.05, 0.95)
+        self.w = np.zeros(problem.n_columns)
+        self.b = best_intercept(problem, np.zeros(len(cost))) * problem.intercept
+        self.u = np.full(len(cost), 0.5)
         self.margins = problem.margins(self.w, self.b)
         rest = self.margins - problem.threshold
-        self.above = np.maximum(rest, 0.0) + 2 * mu
-        self.below = np.maximum(-rest, 0.0) + 2 * mu
+        self.above = np.maximum(rest, 0.0) + 1.0
+        self.below = np.maximum(-rest, 0.0) + 1.0
         self._total = 2 * float(cost.sum())
         self._short_steps = 0
 
