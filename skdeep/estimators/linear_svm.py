@@ -11,7 +11,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
-from skdeep.estimators.linear_svm_network import HingeNetwork, check_known_classes
+from skdeep.estimators.linear_svm_network import (
+    HingeNetwork,
+    check_known_classes,
+    network_options,
+)
 from skdeep.estimators.linear_svm_solutions import (
     measure_classes,
     solve_classes,
@@ -59,10 +63,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         stochastic optimizers only.
 
     learning_rate : "auto" or float, default="auto"
-        The learning rate of a stochastic optimizer. ``"auto"`` is its own, but for
-        ``"sgd"``, ``"momentum"`` and ``"nesterov"`` by name it is computed from the
-        data (for `partial_fit`, those of the first call): as long as steps may be
-        whatever the features' scale is, half of one over the expected smoothness [3]_.
+        The learning rate of a stochastic optimizer. ``"auto"`` is the optimizer's own,
+        but for ``"sgd"``, ``"momentum"`` and ``"nesterov"`` by name it follows from
+        the data (with `partial_fit`, from those of the first call), so that they need
+        no scaling: half of one over the expected smoothness [3]_, with features
+        divided by one number that makes them as large as the intercept's.
 
     batch_size : "auto", "full" or int, default="auto"
         The samples in a mini-batch of a stochastic optimizer; ``"auto"`` is
@@ -286,7 +291,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
     def _train(self, X, y, codes, cost, C):
         weight = cost / C
         network = HingeNetwork(**self._hinge_options(X, weight, C))
-        network.fit(X, y, sample_weight=weight.astype(X.dtype))
+        network.fit(network.scaled(X), y, sample_weight=weight.astype(X.dtype))
         self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
         return measure_classes(
             X, codes, cost, self.coef_, self.intercept_,
@@ -297,11 +302,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
     def _hinge_options(self, X, weight, C):
         if self._joint():
             # a sample moves two rows of coefficients, and its gradient is that of two
-            options = self._network_options(X, weight, C, scale=0.5)
+            options = network_options(self, X, weight, C, factor=0.5)
             return options | {"loss": "multiclass_hinge"}
         # the network's loss is the mean over the machines
         n_machines = len(self.classes_) if len(self.classes_) > 2 else 1
-        options = self._network_options(X, weight, C, scale=n_machines)
+        options = network_options(self, X, weight, C, factor=n_machines)
         options["weight_decay"] /= n_machines
         if self.multi_class == "crammer_singer":
             options["weight_decay"] /= 2  # two classes: see solve_classes
@@ -348,7 +353,9 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             self.classes_ = check_known_classes(self, classes)
             self._check_multi_class()
             network = self._first_network(X, y, sample_weight)
-        network.partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+        network.partial_fit(
+            network.scaled(X), y, classes=classes, sample_weight=sample_weight
+        )
         self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
         norms = np.linalg.norm(self.coef_.astype(np.float64), axis=1)
         with np.errstate(divide="ignore"):

@@ -9,7 +9,6 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
-from skdeep.estimators.linear_svm_network import stochastic_rate
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
 
@@ -87,39 +86,12 @@ class BaseLinearSVM(BaseEstimator):
                 f"loss is {self.loss!r}. Use 'newton' or 'auto'."
             )
 
-    def _network_options(self, X, weight, C, scale=1.0):
-        """The hyperparameters of the one-layer network with the same objective.
-
-        Its cost is the weighted mean of the loss plus weight_decay / 2 ||w||^2. `scale`
-        is how many times as long steps must be where the loss is not simply one hinge.
-        """
-        decay = 1.0 / (C * float(weight.sum()))
-        rate = self.learning_rate
-        if rate == "auto":
-            rate = stochastic_rate(
-                self.optimizer, X, weight, decay,
-                batch_size=self.batch_size, dropout=self.dropout,
-            )  # fmt: skip
-            rate = rate if rate == "auto" else scale * rate
-        return {
-            "optimizer": self.optimizer,
-            "learning_rate": rate,
-            "batch_size": self.batch_size,
-            "max_iter": self.max_iter,
-            "tol": self.tol,
-            "input_dropout": self.dropout,
-            "weight_decay": decay,
-            "fit_intercept": self.fit_intercept,
-            "random_state": self.random_state,
-            "verbose": self.verbose,
-        }
-
     def _learn_network(self, network, dtype):
         """Take over what a network has learned."""
         self._network = network
         self.n_iter_ = network.n_iter_
         self.loss_curve_ = network.loss_curve_
-        coef = network.coefs_[0].T.astype(dtype)
+        coef = network.coefficients().astype(dtype)
         intercept = network.intercepts_[0] if self.fit_intercept else np.zeros(len(coef))
         for name in ("support_", "support_vectors_", "n_support_", "dual_coef_"):
             vars(self).pop(name, None)

@@ -1,7 +1,7 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
 import numpy as np
-from scipy.sparse import hstack, issparse
+from scipy.sparse import issparse
 from sklearn.utils.extmath import randomized_svd, row_norms
 
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
@@ -12,24 +12,22 @@ from skdeep.losses import EpsilonInsensitive, MulticlassHinge
 _SCALED_BY_GRADIENT = ("sgd", "momentum", "nesterov")
 
 
-def stochastic_rate(optimizer, X, weight, decay, *, batch_size, dropout=0.0):
-    """The learning rate of a stochastic optimizer that was left open, as ``"auto"``.
+def gradient_descent_rate(X, weight, decay, *, batch_size, dropout):
+    """The learning rate of gradient descent on a hinge loss, and the features' scale.
 
-    Plain gradient descent has the rate 1 / (2 L), where L is the expected smoothness of
-    the squared loss over mini-batches (Gower et al. 2019, "SGD: General analysis and
-    improved rates", theorem 3.1 and proposition 3.8). It lies between the smoothness of
+    The scale is the root of the largest mean square of the samples in any direction.
+    Divided by it, the features are of the size of the intercept's, which is 1, so that
+    one rate serves both. It is 1 / (2 L), where L is the expected smoothness of the
+    squared loss over mini-batches (Gower et al. 2019, "SGD: General analysis and
+    improved rates", theorem 3.1 and proposition 3.8). L lies between the smoothness of
     the whole cost, for one batch of all samples, and that of the costliest sample, for
-    batches of one. With it squared losses converge whatever the features' scale is.
-    Losses that are not squared have no L, but their gradient is no longer than
-    sqrt(L / 2), so that the same rate ends within 1/8 of the cost at the start, at most
-    (Shalev-Shwartz and Ben-David 2014, "Understanding machine learning", lemma 14.1).
+    batches of one. With it squared losses converge whatever the data are. Losses that
+    are not squared have no L, but the square of their gradient is at most L / 2, so
+    that descent ends within 1/8 of the cost at the start, on average (Shalev-Shwartz
+    and Ben-David 2014, "Understanding machine learning", lemma 14.1).
 
     Parameters
     ----------
-    optimizer : str or Optimizer
-        What the rate is for. Instances, and optimizers that scale their steps
-        themselves, such as Adam, keep their own.
-
     X : {ndarray, sparse matrix} of shape (n_samples, n_features)
         The samples.
 
@@ -37,37 +35,39 @@ def stochastic_rate(optimizer, X, weight, decay, *, batch_size, dropout=0.0):
         Their weights.
 
     decay : float
-        The weight decay.
+        The weight decay of the coefficients of features that are not scaled.
 
     batch_size : "auto", "full" or int
         The samples in a mini-batch.
 
-    dropout : float, default=0.0
+    dropout : float
         The share of inputs that is zeroed; it makes the others larger.
 
     Returns
     -------
-    rate : "auto" or float
+    rate : float
+    scale : float
+        What the features are to be divided by, and the coefficients then, too.
     """
-    if not isinstance(optimizer, str) or optimizer not in _SCALED_BY_GRADIENT:
-        return "auto"
     rows = np.flatnonzero(weight)
     n = len(rows)
-    if not n:
-        return "auto"
-    X, weight = X[rows], weight[rows] / weight.sum()
-    ones = np.ones((n, 1), X.dtype)  # what the intercept is multiplied by
-    extended = hstack([X, ones], format="csr") if issparse(X) else np.hstack([X, ones])
-    costliest = n * float(np.max(weight * row_norms(extended, squared=True)))
-    root = np.sqrt(weight).astype(X.dtype)[:, None]
-    rooted = extended.multiply(root).tocsr() if issparse(X) else extended * root
-    whole = float(randomized_svd(rooted, 1, random_state=0)[1][0]) ** 2
+    if not n or not X.shape[1]:
+        return 0.25, 1.0
+    X, share = X[rows], weight[rows] / weight.sum()
+    root = np.sqrt(share).astype(X.dtype)[:, None]
+    rooted = X.multiply(root).tocsr() if issparse(X) else X * root
+    scale = float(randomized_svd(rooted, 1, random_state=0)[1][0]) or 1.0
+    # of the matrix of all mean products, the intercept's among them, which has ones on
+    # its diagonal and this beside it
+    largest = 1.0 + float(np.linalg.norm(X.T @ share)) / scale
+    squares = row_norms(X, squared=True).astype(np.float64) / scale**2 + 1.0
+    costliest = n * float(np.max(share * squares))
     batch = {"auto": min(200, n), "full": n}.get(batch_size, batch_size)
-    # how much of the costliest sample there is in a mini-batch drawn without repeats
-    single = (n - batch) / (batch * (n - 1)) if batch < n else 0.0
-    mean = n * (batch - 1) / (batch * (n - 1)) if batch < n else 1.0
-    smoothness = 2.0 * (mean * whole + single * costliest) / (1.0 - dropout) + decay
-    return 0.5 / smoothness
+    if batch < n:  # drawn without repeats
+        one = (n - batch) / (batch * (n - 1))
+        largest = (1.0 - one) * largest + one * costliest
+    smoothness = 2.0 * largest / (1.0 - dropout) + decay / scale**2
+    return 0.5 / smoothness, scale
 
 
 def check_known_classes(estimator, classes):
@@ -95,25 +95,83 @@ def _one_layer(dropout, units, use_bias):
     return [("input_dropout", Dropout(dropout)), layer] if dropout else [layer]
 
 
-class HingeNetwork(MLPClassifier):
+class _OneLayerNetwork:
+    """A dense layer on features that are divided by `scale`."""
+
+    def _layers(self, n_outputs):
+        return _one_layer(self.input_dropout, n_outputs, self.fit_intercept)
+
+    def scaled(self, X):
+        """The features as this network takes them."""
+        return X if self.scale == 1.0 else X / X.dtype.type(self.scale)
+
+    def coefficients(self):
+        """Those of the features as they came, of shape (n_outputs, n_features)."""
+        return self.coefs_[0].T / self.scale
+
+
+class HingeNetwork(_OneLayerNetwork, MLPClassifier):
     """A dense layer on the inputs, with a hinge loss."""
 
-    def __init__(self, *, loss, fit_intercept, **options):
+    def __init__(self, *, loss, fit_intercept, scale, **options):
         joint = loss == "multiclass_hinge"
         super().__init__((), loss=MulticlassHinge() if joint else loss, **options)
-        self.fit_intercept = fit_intercept
-
-    def _layers(self, n_outputs):
-        return _one_layer(self.input_dropout, n_outputs, self.fit_intercept)
+        self.fit_intercept, self.scale = fit_intercept, scale
 
 
-class TubeNetwork(MLPRegressor):
+class TubeNetwork(_OneLayerNetwork, MLPRegressor):
     """A dense layer on the inputs, with the epsilon-insensitive loss."""
 
-    def __init__(self, *, epsilon, squared, fit_intercept, **options):
+    def __init__(self, *, epsilon, squared, fit_intercept, scale, **options):
         loss = EpsilonInsensitive(epsilon=epsilon, squared=squared)
         super().__init__((), loss=loss, **options)
-        self.fit_intercept = fit_intercept
+        self.fit_intercept, self.scale = fit_intercept, scale
 
-    def _layers(self, n_outputs):
-        return _one_layer(self.input_dropout, n_outputs, self.fit_intercept)
+
+def network_options(estimator, X, weight, C, factor=1.0):
+    """The hyperparameters of the network with the same objective as an estimator.
+
+    Its cost is the weighted mean of the loss plus weight_decay / 2 ||w||^2.
+
+    Parameters
+    ----------
+    estimator : LinearSVM or LinearSVMRegressor
+        Whose parameters to take.
+
+    X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        The samples.
+
+    weight : ndarray of shape (n_samples,)
+        Their weights.
+
+    C : float
+        What an error costs.
+
+    factor : float, default=1.0
+        How many times as long steps must be where the loss is not simply one hinge.
+
+    Returns
+    -------
+    options : dict
+    """
+    decay = 1.0 / (C * float(weight.sum()))
+    rate, scale = estimator.learning_rate, 1.0
+    by_name = isinstance(estimator.optimizer, str)
+    if rate == "auto" and by_name and estimator.optimizer in _SCALED_BY_GRADIENT:
+        rate, scale = gradient_descent_rate(
+            X, weight, decay, batch_size=estimator.batch_size, dropout=estimator.dropout
+        )
+        rate *= factor
+    return {
+        "optimizer": estimator.optimizer,
+        "learning_rate": rate,
+        "batch_size": estimator.batch_size,
+        "max_iter": estimator.max_iter,
+        "tol": estimator.tol,
+        "input_dropout": estimator.dropout,
+        "weight_decay": decay / scale**2,
+        "fit_intercept": estimator.fit_intercept,
+        "scale": scale,
+        "random_state": estimator.random_state,
+        "verbose": estimator.verbose,
+    }

@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
-from skdeep.estimators.linear_svm_network import TubeNetwork
+from skdeep.estimators.linear_svm_network import TubeNetwork, network_options
 from skdeep.estimators.linear_svm_solutions import (
     measure_regression,
     solve_regression,
@@ -195,7 +195,9 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             self._learn_dual(X, dual)
         else:
             network = self._make_network(X, y, weight, C)
-            network.fit(X, y.astype(X.dtype), sample_weight=weight.astype(X.dtype))
+            network.fit(
+                network.scaled(X), y.astype(X.dtype), sample_weight=weight.astype(X.dtype)
+            )
             self._learn_regression(network, X.dtype)
             machine = measure_regression(
                 X, y, C * weight, self.epsilon, self.coef_, self.intercept_,
@@ -234,7 +236,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         if network is None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
             network = self._make_network(X, y, weight, self._cost(weight))
-        network.partial_fit(X, y, sample_weight=sample_weight)
+        network.partial_fit(network.scaled(X), y, sample_weight=sample_weight)
         self._learn_regression(network, X.dtype)
         for name in ("objective_", "duality_gap_"):  # of samples that are gone
             vars(self).pop(name, None)
@@ -245,7 +247,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         # a slope that is always 1 takes longer steps where there is further to go
         size = 1.0 if squared else float(np.average(np.abs(y), weights=weight))
         return TubeNetwork(
-            **self._network_options(X, weight, C, scale=size or 1.0),
+            **network_options(self, X, weight, C, factor=size or 1.0),
             epsilon=self.epsilon,
             squared=squared,
         )
