@@ -9,10 +9,9 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skdeep import LinearSVM, LinearSVMRegressor
+from skdeep import LinearSVM
 
 LOSSES = ["hinge", "squared_hinge"]
 each_loss = pytest.mark.parametrize("loss", LOSSES)
@@ -192,72 +191,6 @@ def test_copies_predict_alike(binary):
     expected = model.decision_function(X)
     for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         np.testing.assert_array_equal(other.decision_function(X), expected)
-
-
-# --- stochastic optimizers ------------------------------------------------------------
-
-
-@each_loss
-@each_kind
-def test_stochastic_training_comes_near_the_optimum(loss, kind, binary):
-    X, y = binary
-    options = {"loss": loss, "weight_decay": 0.01}
-    exact = LinearSVM(**options).fit(X, y)
-    trained = LinearSVM(
-        optimizer="adam", learning_rate=0.01, batch_size=20, random_state=0,
-        max_iter=300, **options,
-    ).fit(kind(X), y)  # fmt: skip
-    assert exact.objective_ <= trained.objective_ <= 1.05 * exact.objective_
-    assert not hasattr(trained, "support_")
-    # the bound may be loose, but it is one
-    optimum = trained.objective_ * (1 - trained.duality_gap_)
-    assert optimum <= exact.objective_ * (1 + 1e-9)
-
-
-@pytest.mark.parametrize("multi_class", ["ovr", "crammer_singer"])
-def test_stochastic_training_of_many_classes_has_the_same_objective(multi_class, iris):
-    X, y = iris
-    X = StandardScaler().fit_transform(X)
-    exact = LinearSVM(multi_class=multi_class, weight_decay=0.01).fit(X, y)
-    trained = LinearSVM(
-        multi_class=multi_class, weight_decay=0.01, optimizer="adam", batch_size="full",
-        learning_rate=0.01, max_iter=3000, tol=0, random_state=0,
-    ).fit(X, y)  # fmt: skip
-    ratio = np.sum(trained.objective_) / np.sum(exact.objective_)
-    assert 1 <= ratio <= 1.02
-
-
-def test_stochastic_regression_comes_near_the_optimum():
-    X = np.random.default_rng(0).normal(size=(300, 3))
-    y = X @ [1.0, -2.0, 0.5] + 3
-    exact = LinearSVMRegressor(C=1, epsilon=0.1).fit(X, y)
-    trained = LinearSVMRegressor(
-        C=1, epsilon=0.1, optimizer="adam", learning_rate=0.02, max_iter=500, random_state=0
-    ).fit(X, y)
-    assert exact.objective_ <= trained.objective_ <= 1.1 * exact.objective_
-
-
-def test_partial_fit_learns_from_batches(binary):
-    X, y = binary
-    model = LinearSVM(optimizer="sgd", weight_decay=0.01, random_state=0)
-    for _ in range(30):
-        for start in range(0, 200, 50):
-            rows = slice(start, start + 50)
-            model.partial_fit(X[rows], y[rows], classes=[0, 1])
-    assert model.score(X, y) > LinearSVM(weight_decay=0.01).fit(X, y).score(X, y) - 0.05
-    assert not hasattr(model, "duality_gap_")
-    assert not hasattr(LinearSVM(), "partial_fit")
-    with pytest.raises(ValueError, match="classes must be passed"):
-        LinearSVM(optimizer="sgd").partial_fit(X, y)
-
-
-def test_dropout_changes_stochastic_training_only(binary):
-    X, y = binary
-    kept = LinearSVM(optimizer="sgd", max_iter=5, random_state=0)
-    dropped = LinearSVM(optimizer="sgd", max_iter=5, random_state=0, dropout=0.5)
-    assert not np.allclose(kept.fit(X, y).coef_, dropped.fit(X, y).coef_)
-    with pytest.raises(ValueError, match=r"dropout=0\.5 has no meaning"):
-        LinearSVM(dropout=0.5).fit(X, y)
 
 
 # --- bad input ------------------------------------------------------------------------

@@ -300,16 +300,18 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         )  # fmt: skip
 
     def _hinge_options(self, X, weight, C):
+        decay = 1.0 / (C * float(weight.sum()))
         if self._joint():
-            # a sample moves two rows of coefficients, and its gradient is that of two
-            options = network_options(self, X, weight, C, factor=0.5)
+            # a sample moves two rows of coefficients: twice the square of one's slope
+            options = network_options(self, X, weight, decay, curvature=4.0)
             return options | {"loss": "multiclass_hinge"}
+        if self.multi_class == "crammer_singer":
+            decay /= 2  # two classes: see solve_classes
         # the network's loss is the mean over the machines
         n_machines = len(self.classes_) if len(self.classes_) > 2 else 1
-        options = network_options(self, X, weight, C, factor=n_machines)
-        options["weight_decay"] /= n_machines
-        if self.multi_class == "crammer_singer":
-            options["weight_decay"] /= 2  # two classes: see solve_classes
+        options = network_options(
+            self, X, weight, decay / n_machines, curvature=2.0 / n_machines
+        )
         return options | {"loss": self.loss}
 
     def _learn(self, machines):

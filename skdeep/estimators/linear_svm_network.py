@@ -1,5 +1,7 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
+import math
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.extmath import randomized_svd, row_norms
@@ -12,7 +14,57 @@ from skdeep.losses import EpsilonInsensitive, MulticlassHinge
 _SCALED_BY_GRADIENT = ("sgd", "momentum", "nesterov")
 
 
-def gradient_descent_rate(X, weight, decay, *, batch_size, dropout):
+def network_options(estimator, X, weight, decay, curvature=2.0):
+    """The hyperparameters of the network with the same objective as an estimator.
+
+    Its cost is the weighted mean of the loss plus weight_decay / 2 ||w||^2.
+
+    Parameters
+    ----------
+    estimator : LinearSVM or LinearSVMRegressor
+        Whose parameters to take.
+
+    X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        The samples.
+
+    weight : ndarray of shape (n_samples,)
+        Their weights.
+
+    decay : float
+        The weight decay that makes the objective the same.
+
+    curvature : float, default=2.0
+        The largest second derivative of the loss; of one that is not squared, four
+        times the square of its largest slope, over its size where training starts.
+
+    Returns
+    -------
+    options : dict
+    """
+    rate, scale = estimator.learning_rate, 1.0
+    by_name = isinstance(estimator.optimizer, str)
+    if rate == "auto" and by_name and estimator.optimizer in _SCALED_BY_GRADIENT:
+        rate, scale = gradient_descent_rate(
+            X, weight, decay, curvature,
+            batch_size=estimator.batch_size, dropout=estimator.dropout,
+        )  # fmt: skip
+    return {
+        "optimizer": estimator.optimizer,
+        "learning_rate": rate,
+        "batch_size": estimator.batch_size,
+        "max_iter": estimator.max_iter,
+        "tol": estimator.tol,
+        "n_iter_no_change": _patience(np.count_nonzero(weight), estimator.batch_size),
+        "input_dropout": estimator.dropout,
+        "weight_decay": decay / scale**2,
+        "fit_intercept": estimator.fit_intercept,
+        "scale": scale,
+        "random_state": estimator.random_state,
+        "verbose": estimator.verbose,
+    }
+
+
+def gradient_descent_rate(X, weight, decay, curvature=2.0, *, batch_size, dropout):
     """The learning rate of gradient descent on a hinge loss, and the features' scale.
 
     The scale is the root of the largest mean square of the samples in any direction.
@@ -22,9 +74,9 @@ def gradient_descent_rate(X, weight, decay, *, batch_size, dropout):
     improved rates", theorem 3.1 and proposition 3.8). L lies between the smoothness of
     the whole cost, for one batch of all samples, and that of the costliest sample, for
     batches of one. With it squared losses converge whatever the data are. Losses that
-    are not squared have no L, but the square of their gradient is at most L / 2, so
-    that descent ends within 1/8 of the cost at the start, on average (Shalev-Shwartz
-    and Ben-David 2014, "Understanding machine learning", lemma 14.1).
+    are not squared have no L, but with four times the square of their slope instead of
+    a curvature descent ends within 1/8 of the cost at the start, on average
+    (Shalev-Shwartz and Ben-David 2014, "Understanding machine learning", lemma 14.1).
 
     Parameters
     ----------
@@ -36,6 +88,9 @@ def gradient_descent_rate(X, weight, decay, *, batch_size, dropout):
 
     decay : float
         The weight decay of the coefficients of features that are not scaled.
+
+    curvature : float, default=2.0
+        The largest second derivative of the loss, as in `network_options`.
 
     batch_size : "auto", "full" or int
         The samples in a mini-batch.
@@ -62,12 +117,25 @@ def gradient_descent_rate(X, weight, decay, *, batch_size, dropout):
     largest = 1.0 + float(np.linalg.norm(X.T @ share)) / scale
     squares = row_norms(X, squared=True).astype(np.float64) / scale**2 + 1.0
     costliest = n * float(np.max(share * squares))
-    batch = {"auto": min(200, n), "full": n}.get(batch_size, batch_size)
+    batch = _batch_rows(n, batch_size)
     if batch < n:  # drawn without repeats
         one = (n - batch) / (batch * (n - 1))
         largest = (1.0 - one) * largest + one * costliest
-    smoothness = 2.0 * largest / (1.0 - dropout) + decay / scale**2
+    smoothness = curvature * largest / (1.0 - dropout) + decay / scale**2
     return 0.5 / smoothness, scale
+
+
+def _batch_rows(n, batch_size):
+    return {"auto": min(200, n), "full": n}.get(batch_size, batch_size)
+
+
+def _patience(n, batch_size):
+    """The epochs without a lower cost that end training: ten, and at least 100 steps.
+
+    With momentum the cost rises and falls for some steps before it settles.
+    """
+    steps = math.ceil(n / _batch_rows(n, batch_size)) if n else 1
+    return max(10, math.ceil(100 / steps))
 
 
 def check_known_classes(estimator, classes):
@@ -89,17 +157,15 @@ def check_known_classes(estimator, classes):
     return classes
 
 
-def _one_layer(dropout, units, use_bias):
-    # the objective is convex: zeros are as good a start as any, and always alike
-    layer = ("output", Dense(units, use_bias=use_bias, kernel_initializer="zeros"))
-    return [("input_dropout", Dropout(dropout)), layer] if dropout else [layer]
-
-
 class _OneLayerNetwork:
     """A dense layer on features that are divided by `scale`."""
 
     def _layers(self, n_outputs):
-        return _one_layer(self.input_dropout, n_outputs, self.fit_intercept)
+        rate, use_bias = self.input_dropout, self.fit_intercept
+        # the objective is convex: zeros are as good a start as any, and always alike
+        dense = Dense(n_outputs, use_bias=use_bias, kernel_initializer="zeros")
+        dropout = [("input_dropout", Dropout(rate))] if rate else []
+        return [*dropout, ("output", dense)]
 
     def scaled(self, X):
         """The features as this network takes them."""
@@ -126,52 +192,3 @@ class TubeNetwork(_OneLayerNetwork, MLPRegressor):
         loss = EpsilonInsensitive(epsilon=epsilon, squared=squared)
         super().__init__((), loss=loss, **options)
         self.fit_intercept, self.scale = fit_intercept, scale
-
-
-def network_options(estimator, X, weight, C, factor=1.0):
-    """The hyperparameters of the network with the same objective as an estimator.
-
-    Its cost is the weighted mean of the loss plus weight_decay / 2 ||w||^2.
-
-    Parameters
-    ----------
-    estimator : LinearSVM or LinearSVMRegressor
-        Whose parameters to take.
-
-    X : {ndarray, sparse matrix} of shape (n_samples, n_features)
-        The samples.
-
-    weight : ndarray of shape (n_samples,)
-        Their weights.
-
-    C : float
-        What an error costs.
-
-    factor : float, default=1.0
-        How many times as long steps must be where the loss is not simply one hinge.
-
-    Returns
-    -------
-    options : dict
-    """
-    decay = 1.0 / (C * float(weight.sum()))
-    rate, scale = estimator.learning_rate, 1.0
-    by_name = isinstance(estimator.optimizer, str)
-    if rate == "auto" and by_name and estimator.optimizer in _SCALED_BY_GRADIENT:
-        rate, scale = gradient_descent_rate(
-            X, weight, decay, batch_size=estimator.batch_size, dropout=estimator.dropout
-        )
-        rate *= factor
-    return {
-        "optimizer": estimator.optimizer,
-        "learning_rate": rate,
-        "batch_size": estimator.batch_size,
-        "max_iter": estimator.max_iter,
-        "tol": estimator.tol,
-        "input_dropout": estimator.dropout,
-        "weight_decay": decay / scale**2,
-        "fit_intercept": estimator.fit_intercept,
-        "scale": scale,
-        "random_state": estimator.random_state,
-        "verbose": estimator.verbose,
-    }

@@ -244,10 +244,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
 
     def _make_network(self, X, y, weight, C):
         squared = self.loss.startswith("squared")
-        # a slope that is always 1 takes longer steps where there is further to go
-        size = 1.0 if squared else float(np.average(np.abs(y), weights=weight))
+        # errors far from zero cost no steeper than small ones: further to go
+        size = 1.0 if squared else float(np.average(np.abs(y), weights=weight)) or 1.0
+        decay = 1.0 / (C * float(weight.sum()))
         return TubeNetwork(
-            **network_options(self, X, weight, C, factor=size or 1.0),
+            **network_options(self, X, weight, decay, curvature=2.0 / size),
             epsilon=self.epsilon,
             squared=squared,
         )
