@@ -205,7 +205,7 @@ class _Smoothed:
             if size <= 1e-14 or (size < 1e-10 and size > 0.5 * best):
                 break
             best = min(best, size)
-            dw, db = self._step(v - w, sums, inside, min(0.05, size))
+            dw, db = self._step(v - w, sums, inside, max(min(0.05, size), 1e-15 / size))
             dz = problem.outputs(dw, db)
             length = self._line_search(w, dw, z, dz)
             w, b = w + length * dw, b + length * db

@@ -74,16 +74,23 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     system = _NormalEquations(problem, response)
     margins = problem.margins(w, b)
     u, inside = response.at(margins)
-    best = np.inf
+    # a step's error in the margins is up to so many times larger in the gradient
+    stiffness = 1.0 + float(np.max(response.slope)) * float(problem.squared_norms.max())
+    best, before, care = np.inf, np.inf, 1.0
     for n_iter in range(max_iter):
         v = problem.combine(u)
         slope_b = -problem.balance(u)
         size, floor = _relative_gradient(problem, w, v, slope_b, u)
-        if size <= max(tol, floor) or (size < 1e-9 and size > 0.5 * best):
+        enough = max(tol, floor)
+        if size <= enough or (size < 1e-9 and size > 0.5 * best):
             break
-        best = min(best, size)
+        # where rough steps get nowhere, more of a step's work is worth it
+        care = 0.1 * care if size > 0.3 * before else min(10 * care, 1.0)
+        best, before = min(best, size), size
         piece = inside, u > 0
-        dw, db = system.step(w, b, v, slope_b, u, inside, accuracy=min(0.05, size))
+        accuracy = care * min(0.05, size) / np.sqrt(stiffness)
+        accuracy = max(accuracy, 0.1 * enough / (size * stiffness))
+        dw, db = system.step(w, b, v, slope_b, u, inside, accuracy=accuracy)
         dm = problem.margins(dw, db)
         length = _line_search(problem, response, w, dw, db, margins, dm)
         w, b = w + length * dw, b + length * db

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.extmath import row_norms
 
 # Rows of a weighted Gram matrix at a time, so that what is multiplied stays in the cache.
 _BLOCK_ENTRIES = 1 << 17
@@ -72,15 +73,9 @@ class Problem:
         return issparse(self.X)
 
     @cached_property
-    def _transposed(self):
-        return self.X.T.tocsr() if self.sparse else self.X.T
-
-    @cached_property
     def squared_norms(self):
         """|x_i|^2 of the rows of X."""
-        if self.sparse:
-            return np.asarray(self.X.multiply(self.X).sum(axis=1)).ravel()
-        return np.einsum("ij,ij->i", self.X, self.X)
+        return row_norms(self.X, squared=True)
 
     def margins(self, w, b):
         """sign_i (x_i . w + b)."""
@@ -96,7 +91,7 @@ class Problem:
             rows = np.flatnonzero(values)
             if 4 * len(rows) < len(values):  # most rows need not be read
                 return values[rows] @ self.X[rows] + self.pull[0]
-        return self._transposed @ values + self.pull[0]
+        return self.X.T @ values + self.pull[0]
 
     def balance(self, alpha):
         """sum_i sign_i alpha_i, which a free intercept makes zero."""
@@ -113,7 +108,7 @@ class Problem:
     def gram(self, weight):
         """sum_i weight_i x_i x_i', of shape (d, d), and sum_i weight_i x_i."""
         weight = self._folded(weight)
-        return weighted_gram(self.X, weight), self._transposed @ weight
+        return weighted_gram(self.X, weight), self.X.T @ weight
 
     def errors(self, margins):
         """max(0, threshold - margin)."""
