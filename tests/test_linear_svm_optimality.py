@@ -141,6 +141,28 @@ def test_all_solvers_agree(loss, optimizer, C, fit_intercept):
         assert model.intercept_[0] == 0
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+@pytest.mark.parametrize("C", [1e-3, 1.0, 100.0])
+def test_rows_that_are_set_aside_on_the_way_are_checked_at_the_end(scale, noise, C):
+    X, y, _ = make(21, n=3000, d=4, scale=scale, noise=noise)
+    model = LinearSVM(C, optimizer="interior_point").fit(X, y)
+    other = LinearSVM(C, optimizer="newton").fit(X, y)
+    assert max(model.duality_gap_, other.duality_gap_) <= 1e-6
+    assert model.objective_ == pytest.approx(other.objective_, rel=2e-6)
+    np.testing.assert_array_equal(model.predict(X), other.predict(X))
+
+
+@each_loss
+def test_a_sparse_column_of_ones_is_no_obstacle(loss):
+    X = sparse.random_array((2000, 1500), density=0.005, rng=0, format="csr")
+    y = np.where(X @ np.random.default_rng(0).normal(size=1500) > 0.1, 1, -1)
+    X = sparse.hstack([X, np.full((2000, 1), 3.0)], format="csr")
+    model = LinearSVM(loss=loss, optimizer="newton", fit_intercept=False).fit(X, y)
+    assert model.duality_gap_ <= 1e-9
+    assert model.n_iter_ < 300
+
+
 @each_problem
 @each_loss
 def test_the_optimality_conditions_hold(name, loss):

@@ -20,7 +20,7 @@ from skdeep.solvers.newton import Response, minimize_newton
 # Double precision gives gaps down to about here.
 _EXACT = 1e-13
 _GOOD = 1e-10
-
+_ROUNDING = 1e-7
 
 # Rounding errors of a margin, times this, are still small beside 1.
 _SHARPEST = 1e8
@@ -56,6 +56,9 @@ def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
     solution : Solution
         The best one that was seen.
     """
+    # rounding errors of margins that are exactly at their threshold make such a gap
+    rounding = np.finfo(float).eps * float(problem.cost.sum())
+    rounding = min(rounding / (start.objective or 1.0), _ROUNDING)
     best, last = None, np.inf
     w, b, alpha = start.w, start.b, start.alpha
     # from here on the proximal term is small beside the rows' products
@@ -81,7 +84,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
                 break
         sharpness = min(20 * sharpness, _SHARPEST)
     # of two good ones the polished one has dual variables exactly at their bounds
-    if best is None or best.gap > max(start.gap, _GOOD):
+    if best is None or best.gap > max(start.gap, _GOOD, rounding):
         best = start
     return replace(best, n_iter=start.n_iter + steps)
 

@@ -14,8 +14,6 @@ EXACT_SOLVERS = ("interior_point", "newton", "coordinate_descent")
 # An interior point needs a Gram matrix an iteration, so it is for few columns.
 _NARROW = 256
 _GRAM_FLOPS = 2e9
-# With so many rows, the polish on those near the margin is cheaper than the last steps.
-_MANY_ROWS = 2000
 # Solvers go on to here, whatever the user's tolerance; what follows is polish.
 _INSIDE = 1e-9
 # Gaps below this differ by rounding errors only.
@@ -88,8 +86,7 @@ def _solve(problem, solver, tol, max_iter):
     if not problem.n_columns or not np.any(problem.squared_norms):
         return start
     if solver == "interior_point":
-        near = 1e-6 if problem.n_rows >= _MANY_ROWS else inside
-        start = minimize_interior_point(problem, tol=near, max_iter=max_iter)
+        start = minimize_interior_point(problem, tol=inside, max_iter=max_iter)
     elif solver == "coordinate_descent":
         epochs = min(_EPOCHS, max_iter)
         start = minimize_coordinate_descent(problem, tol=inside, max_iter=epochs)
