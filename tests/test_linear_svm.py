@@ -13,17 +13,14 @@ CLASSIFIERS = [
     {"optimizer": "sgd", "batch_size": "full"},
     {"optimizer": "adam", "batch_size": "full"},
     {"loss": "squared_hinge", "optimizer": "sgd", "batch_size": "full"},
-    {"loss": "squared_hinge", "optimizer": "adam", "batch_size": "full"},
     {"loss": "squared_hinge", "optimizer": "lbfgs"},
     {"multi_class": "crammer_singer"},
     {"multi_class": "crammer_singer", "optimizer": "sgd", "batch_size": "full"},
-    {"multi_class": "crammer_singer", "optimizer": "adam", "batch_size": "full"},
 ]
 REGRESSORS = [
     {},
     {"loss": "squared_epsilon_insensitive"},
     {"optimizer": "sgd", "batch_size": "full"},
-    {"optimizer": "adam", "batch_size": "full"},
 ]
 
 
