@@ -98,7 +98,9 @@ class ReferenceProgram:
                 self._steps += _cut_together(list(group))
             else:
                 for call in group:
-                    self._steps += _cut_together([call])
+                    self._steps += (
+                        _cut_sum(*call) if axis == "sum" else _cut_together([call])
+                    )
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -144,11 +146,24 @@ def _cut_together(calls):
     """
     pieces = {}
     for kernel, named in calls:
-        for piece in _pieces(kernel, named):
-            arguments = tuple(_cut(kernel, named, name, piece) for name in named)
+        for number, piece in enumerate(_pieces(kernel, named)):
+            arguments = tuple(_cut(kernel, named, name, piece, number) for name in named)
             pieces.setdefault(piece.start, []).append((kernel, arguments))
     pieces = list(pieces.values())
     return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
+
+
+def _cut_sum(kernel, named):
+    """The steps of a call that adds up over rows: its parts, and then their sum."""
+    slices = _pieces(kernel, named)
+    parts, sums = [], []
+    for number, piece in enumerate(slices):
+        part = {name: _cut(kernel, named, name, piece, number) for name in named}
+        if number:
+            part |= {name: np.zeros_like(named[name]) for name in kernel.writes}
+            sums += [(np.add, (named[n], part[n], named[n])) for n in kernel.writes]
+        parts.append([(kernel, tuple(part.values()))])
+    return parts[0] if len(parts) == 1 else [(run_pieces, (parts,)), *sums]
 
 
 def _pieces(kernel, named):
@@ -164,7 +179,10 @@ def _pieces(kernel, named):
     size = length
     if kernel.axis == "parameters":
         size = _PIECE_PARAMETERS
-    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
+    elif (flops := _flops(kernel, named)) > CUT_FLOPS and kernel.per_piece:
+        scratch = min(len(named[name]) for name in kernel.per_piece)
+        size = -(-length // min(int(2 * flops // CUT_FLOPS), length, scratch))
+    elif flops > CUT_FLOPS:
         n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
         # in whole registers of the product's inner kernels
         size = -(-length // (16 * n_pieces)) * 16
@@ -173,7 +191,9 @@ def _pieces(kernel, named):
     return [slice(start, start + size) for start in range(0, length, size)]
 
 
-def _cut(kernel, named, name, piece):
+def _cut(kernel, named, name, piece, number):
+    if name in kernel.per_piece:
+        return named[name][number:]
     if piece == slice(0, None) or name not in kernel.split or named[name] is None:
         return named[name]
     return named[name][(slice(None),) * kernel.split[name] + (piece,)]
@@ -248,11 +268,12 @@ class NativeProgram:
 
 def _record(kernel, named, dtype):
     """A call as the compiled executor takes it."""
-    name = kernel.__name__ if _fits(named, dtype) else None
+    name = kernel.__name__ if _fits(named, dtype) and _is_flat(kernel, named) else None
     names = [name for name in kernel.arguments if not is_scratch(name)]
     arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
     written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
-    cut = sum(1 << i for i, name in enumerate(names) if kernel.split.get(name) == 0)
+    split = {} if kernel.axis == "sum" else kernel.split
+    cut = sum(1 << i for i, name in enumerate(names) if split.get(name) == 0)
     values = tuple(named.values())
     return (name, arguments, written, cut, _flops(kernel, named), _Callback(kernel, values))
 
@@ -267,6 +288,14 @@ class _Callback:
 
     def __call__(self):
         self.kernel(*self.arguments)
+
+
+def _is_flat(kernel, named):
+    """Whether a compiled kernel that knows matrices only gets no more than matrices."""
+    return not (
+        kernel.__name__.startswith("batch_norm")
+        and named["x" if "x" in named else "d_out"].ndim > 2
+    )
 
 
 def _fits(named, dtype):
