@@ -139,12 +139,12 @@ class Network:
         self.shapes = []
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
+            self.shapes.append(_output_shape(name, layer, shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():
                 self._states[name, key] = state
-            shape = layer.output_shape(shape)
-            self.shapes.append(shape)
+            shape = self.shapes[-1]
 
         decayed = {k: p.shape for k, p in self._specifications.items() if p.decays}
         others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
@@ -422,6 +422,16 @@ class Network:
         data = self.plan.no_data(self.input_shape, self.shapes[-1], self.dtype)
         memory = StepMemory(self, (0, 0), 0)
         return self.training_program(self.plan, data, memory)
+
+
+def _output_shape(name, layer, input_shape):
+    try:
+        return tuple(layer.output_shape(input_shape))
+    except ValueError as error:
+        raise ValueError(
+            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
+            f"{error}"
+        ) from error
 
 
 def _vector(name, array):
