@@ -48,6 +48,10 @@ class Residual(Composition, Layer):
         self.layers = layers
         self.shortcut = shortcut
 
+    @property
+    def is_random(self):
+        return any(layer.is_random for _, layer in present_layers(self.layers))
+
     def output_shape(self, input_shape):
         *_, (_, _, _, shape) = self._steps(input_shape)
         if self.shortcut == "identity" and shape != tuple(input_shape):
