@@ -6,10 +6,10 @@ from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.documentation import document
 from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
-from skdeep.layers import Dense, Flatten, Rescaling
+from skdeep.layers import Activation, Dense, Flatten, Rescaling
 from skdeep.layers.composition import Composition, present_layers
 
-_CONSTRAINTS = {**ImageInput._parameter_constraints, "layers": [list, tuple]}
+_CONSTRAINTS = {**ImageInput._parameter_constraints, "layers": [list, tuple, None]}
 
 
 def stack_shape(layers, input_shape):
@@ -33,15 +33,20 @@ class _Sequential(Composition, ImageInput):
         # a table stays one, unless the layers want signals
         if len(shape) == 1:
             try:
-                stack_shape(present_layers(self.layers), shape)
+                stack_shape(self._stack(), shape)
                 return shape
             except ValueError:
                 pass
         return sample_shape(shape)
 
+    def _stack(self):
+        if self.layers is None:
+            return [("dense_1", Dense(100)), ("activation_1", Activation("relu"))]
+        return present_layers(self.layers)
+
     def _layers(self, n_outputs):
         # the fitted network keeps its layers, whatever becomes of the user's
-        layers = [(n, clone(layer)) for n, layer in present_layers(self.layers)]
+        layers = [(n, clone(layer)) for n, layer in self._stack()]
         taken = {"rescaling", "flatten", "output"} | super().get_params(deep=False).keys()
         for name in taken & {name for name, _ in layers}:
             raise ValueError(
@@ -67,12 +72,13 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
 
     Parameters
     ----------
-    layers : sequence of Layer or of (str, Layer), default=()
+    layers : sequence of Layer or of (str, Layer), default=None
         The layers before the output layer, which the estimator adds to fit the targets
-        (and before it a Flatten where it is needed). ``set_params`` reaches them as
-        steps of a pipeline: ``set_params(conv_1__filters=64)``. A layer without a name
-        has that of its class and a number; "passthrough" leaves a layer out. `fit` never
-        changes them.
+        (and before it a Flatten where it is needed). None is one hidden layer of 100
+        units with relu, as multilayer perceptrons have by default. ``set_params``
+        reaches layers as steps of a pipeline: ``set_params(conv_1__filters=64)``. A
+        layer without a name has that of its class and a number; "passthrough" leaves a
+        layer out. `fit` never changes them.
 
     input_shape : tuple of int or None, default=None
         The shape of a sample: (height, width, channels), (height, width) or
@@ -135,7 +141,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
 
     def __init__(
         self,
-        layers=(),
+        layers=None,
         *,
         input_shape=None,
         augmentation=(),
@@ -193,12 +199,13 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
 
     Parameters
     ----------
-    layers : sequence of Layer or of (str, Layer), default=()
+    layers : sequence of Layer or of (str, Layer), default=None
         The layers before the output layer, which the estimator adds to fit the targets
-        (and before it a Flatten where it is needed). ``set_params`` reaches them as
-        steps of a pipeline: ``set_params(conv_1__filters=64)``. A layer without a name
-        has that of its class and a number; "passthrough" leaves a layer out. `fit` never
-        changes them.
+        (and before it a Flatten where it is needed). None is one hidden layer of 100
+        units with relu, as multilayer perceptrons have by default. ``set_params``
+        reaches layers as steps of a pipeline: ``set_params(conv_1__filters=64)``. A
+        layer without a name has that of its class and a number; "passthrough" leaves a
+        layer out. `fit` never changes them.
 
     input_shape : tuple of int or None, default=None
         The shape of a sample: (height, width, channels), (height, width) or
@@ -253,7 +260,7 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
 
     def __init__(
         self,
-        layers=(),
+        layers=None,
         *,
         input_shape=None,
         augmentation=(),

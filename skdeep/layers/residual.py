@@ -156,6 +156,7 @@ class Residual(Composition, Layer):
 
     def backward_parameters(self, scope, d_out):
         layers, shortcut, shortcut_scope = self._scopes(scope)
+        scope.reserve(d_out)  # both ways back start from it
         if shortcut is not None:
             shortcut.backward_parameters(shortcut_scope, d_out)
         d_branch = d_out
