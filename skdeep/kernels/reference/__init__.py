@@ -11,7 +11,7 @@ from skdeep.kernels.reference.augmentation import (
     mix_up,
     shift_images,
 )
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import MOST_PIECES, kernel
 from skdeep.kernels.reference.convolution import (
     convolution_backward_bias,
     convolution_backward_input,
@@ -98,6 +98,7 @@ from skdeep.kernels.reference.random import PhiloxStream
 
 __all__ = [
     "ACTIVATIONS",
+    "MOST_PIECES",
     "PhiloxStream",
     "absolute_error",
     "adagrad_step",
