@@ -89,6 +89,7 @@ NUMBERS = {
     "batch_size": ROWS,
     "beta_1": 0.9,
     "beta_2": 0.99,
+    "decay": 0.9,
     "delta": 0.7,
     "epsilon": 1e-3,
     "gamma": 1.5,
@@ -124,7 +125,8 @@ def shape_of(kernel, name):
     if not is_scratch(name):
         return SHAPES[name]
     # batch normalization's scratch is as wide as its input, the others' as large
-    return (WIDTH,) if kernel.__name__.startswith("batch_norm") else (ROWS, WIDTH)
+    narrow = kernel.__name__.startswith(("batch_norm", "limit_unit_norms"))
+    return (WIDTH,) if narrow else (ROWS, WIDTH)
 
 
 def draw(kernel, dtype=np.float64):

@@ -6,21 +6,6 @@ namespace skdeep {
 namespace SKDEEP_ISA {
 namespace {
 
-
-// The sum of f(row, offset of the row) over all rows, in blocks to lose fewer digits
-template <class T, class Function>
-SKDEEP_INLINE Vector<T> sum_over_rows(long rows, long columns, Function f) {
-  constexpr long block = 64;
-  Vector<T> total{};
-  for (long start = 0; start < rows; start += block) {
-    const long stop = start + block < rows ? start + block : rows;
-    Vector<T> sum{};
-    for (long i = start; i < stop; ++i) sum += f(i, i * columns);
-    total += sum;
-  }
-  return total;
-}
-
 template <class T>
 void batch_norm_forward(const Operation& o, Worker&, long begin, long end) {
   const T *x = array<T>(o, 0), *weight = array<T>(o, 1);

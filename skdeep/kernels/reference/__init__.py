@@ -70,11 +70,13 @@ from skdeep.kernels.reference.normalization import (
 from skdeep.kernels.reference.optimizer import (
     adagrad_step,
     adam_step,
+    add_l1_penalty,
     add_weight_decay,
     amsgrad_step,
     clip_by_norm,
     clip_by_value,
     decay_parameters,
+    limit_unit_norms,
     momentum_step,
     nadam_schedule,
     nadam_step,
@@ -83,6 +85,7 @@ from skdeep.kernels.reference.optimizer import (
     rmsprop_momentum_step,
     rmsprop_step,
     sgd_step,
+    update_moving_average,
 )
 from skdeep.kernels.reference.pooling import (
     average_pool_backward,
@@ -104,6 +107,7 @@ __all__ = [
     "adagrad_step",
     "adam_step",
     "add",
+    "add_l1_penalty",
     "add_weight_decay",
     "amsgrad_step",
     "average_pool_backward",
@@ -141,6 +145,7 @@ __all__ = [
     "layer_norm_backward_input",
     "layer_norm_backward_parameters",
     "layer_norm_forward",
+    "limit_unit_norms",
     "log_cosh",
     "max_pool_backward",
     "max_pool_forward",
@@ -170,4 +175,5 @@ __all__ = [
     "squared_error",
     "squared_hinge",
     "sum_losses",
+    "update_moving_average",
 ]
