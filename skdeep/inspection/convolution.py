@@ -44,7 +44,7 @@ class ConvolutionStep:
     @property
     def products(self):
         """The window times the kernel, place by place."""
-        return self.window * self.kernel
+        return self.window * self.kernel + 0.0  # no zero keeps a sign
 
     @property
     def sum(self):
