@@ -15,7 +15,7 @@ from skdeep.inspection import grad_cam
 def test_digits_are_recognised_in_five_folds(digits):
     X, y = digits[0].reshape(-1, 8, 8).astype(np.float32), digits[1]
     model = ConvNetClassifier(
-        max_iter=25,
+        max_iter=10,
         batch_size=64,
         learning_rate=0.003,
         learning_rate_schedule="cosine",
