@@ -60,9 +60,7 @@ def train(options):
 models = {name: train(options) for name, options in NETWORKS.items()}
 reports = {name: GradientFlowReport.from_estimator(m) for name, m in models.items()}
 
-print(
-    f"{LAYERS} hidden layers of {UNITS} units, {EPOCHS} epochs of momentum on the digits."
-)
+print(f"{LAYERS} hidden layers of {UNITS} units, {EPOCHS} epochs on the digits.")
 print("The gradient of the first layer's outputs, as a share of the last layer's:\n")
 print(f"{'':26}{'at the start':>14}{'typical':>10}{'verdict':>12}{'test accuracy':>15}")
 for name, report in reports.items():

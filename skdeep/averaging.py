@@ -70,8 +70,8 @@ class ExponentialMovingAverage(WeightAveraging):
     >>> from skdeep.averaging import ExponentialMovingAverage
     >>> average = ExponentialMovingAverage(decay=0.99)
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = MLPClassifier(weight_averaging=average, random_state=0).fit(X, y)
-    >>> bool(model.score(X, y) > 0.99)
+    >>> model = MLPClassifier(weight_averaging=average, random_state=0).fit(X / 16, y)
+    >>> bool(model.score(X / 16, y) > 0.95)
     True
     """
 
@@ -118,8 +118,8 @@ class StochasticWeightAveraging(WeightAveraging):
     >>> from skdeep.averaging import StochasticWeightAveraging
     >>> average = StochasticWeightAveraging(start=20)
     >>> X, y = load_digits(return_X_y=True)
-    >>> model = MLPClassifier(weight_averaging=average, max_iter=25, random_state=0)
-    >>> bool(model.fit(X, y).score(X, y) > 0.99)
+    >>> model = MLPClassifier(weight_averaging=average, learning_rate=0.01, max_iter=25)
+    >>> bool(model.fit(X / 16, y).score(X / 16, y) > 0.95)
     True
     """
 

@@ -9,8 +9,9 @@ from skdeep.program import ROWS, Buffer, Program
 # Rows that a prediction handles at a time. Compiled programs carry fewer through the
 # layers at once; theirs are the rows between two meetings of all threads.
 _BLOCK = 2048 if native.ENABLED else 1024
-# Compiling takes longer than predicting a few rows, so passes of these sizes are kept.
-_SIZES = (1, 32, 256, _BLOCK)
+# Compiling takes longer than predicting a few rows, so small passes are kept: a pass for
+# so many rows serves all batches that fit.
+_SMALL = (1, 32, 256)
 # Outputs of layers that a pass holds at most, unless it is one for a single row.
 _NUMBERS = 1 << 22
 
@@ -60,7 +61,7 @@ class ForwardPasses:
     """
 
     def __init__(self):
-        self._idle = {size: [] for size in _SIZES}
+        self._idle = {size: [] for size in (*_SMALL, _BLOCK)}
 
     def raw_outputs(self, network, x, out):
         """Write the outputs of the last layer for every row of `x` into `out`."""
@@ -71,15 +72,18 @@ class ForwardPasses:
             for start in range(0, n, rows):
                 stop = min(start + rows, n)
                 compiled.run_on(x[start:stop], out[start:stop])
-        self._idle[compiled.rows].append(compiled)
+        if compiled.rows in self._idle:
+            self._idle[compiled.rows].append(compiled)
 
     def _borrow(self, network, n):
         width = math.prod(network.input_shape) + sum(map(math.prod, network.shapes))
-        sizes = [s for s in _SIZES if s * width <= _NUMBERS] or [1]
+        sizes = [s for s in (*_SMALL, _BLOCK) if s * width <= _NUMBERS] or [1]
         size = next((size for size in sizes if n <= size), sizes[-1])
+        if size == _BLOCK:
+            size = min(n, _BLOCK)
         try:
             return self._idle[size].pop()
-        except IndexError:
+        except (KeyError, IndexError):
             x = Buffer("x", (ROWS, *network.input_shape))
             return ForwardPass(network, x, size)
 

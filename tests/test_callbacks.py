@@ -1,6 +1,5 @@
 """scikit-learn's callbacks on a network: alone, in a pipeline and in a grid search."""
 
-import os
 import pickle
 import subprocess
 import sys
@@ -355,7 +354,7 @@ def test_progress_bar_without_rich_names_the_extra(monkeypatch):
         ProgressBar()
 
 
-def test_a_line_each_epoch_needs_no_extra_package(small):
+def test_a_line_each_epoch_needs_no_extra_package(tmp_path):
     code = """
 import sys
 class Nothing:
@@ -372,7 +371,7 @@ MLPClassifier(max_iter=2, early_stopping=True, verbose=1, random_state=0).fit(
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
-        cwd=os.getcwd(),
+        cwd=tmp_path,  # not where the sources hide what is installed
     )
     lines = run.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["Epoch 1", "Epoch 2"], run.stderr

@@ -89,7 +89,8 @@ print(json.dumps(model.loss_curve_))
 def run(path, place, result, options=OPTIONS):
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, path, place, result]
     command = [*map(str, command), json.dumps(options)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    # away from the sources: there, `python -c` would import them and not what is tested
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=path.parent)
 
 
 @pytest.fixture(scope="module")

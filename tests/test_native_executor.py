@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skdeep import MLPClassifier, MLPRegressor
+from skdeep.executor import NativeProgram
 from skdeep.kernels import native
 from skdeep.layers import Activation
 from skdeep.losses import (
@@ -250,6 +251,25 @@ def test_a_forked_child_has_threads_of_its_own():
     assert np.array_equal(queue.get(timeout=60), expected)
     child.join(timeout=60)
     assert child.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    "settings, stages",
+    [({}, 2), ({"weight_decay": 0.0}, 2), ({"gradient_clip_norm": 1.0}, 4)],
+    ids=str,
+)
+def test_parameters_are_updated_with_their_gradient(settings, stages, monkeypatch):
+    programs, make = [], NativeProgram.__init__
+
+    def remember(program, *arguments):
+        make(program, *arguments)
+        programs.append(program._program)
+
+    monkeypatch.setattr(NativeProgram, "__init__", remember)
+    X, y = data()
+    MLPClassifier(max_iter=1, **settings).fit(X, y)
+    # rows; gradients and what they are for; a norm needs all of them in between
+    assert programs[0].n_stages == stages
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": "full"}, {}], ids=str)

@@ -1,12 +1,16 @@
 """Every schedule equals its published formula at every step, and ends where it says."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.utils._param_validation import InvalidParameterError
 
+from skdeep import MLPClassifier
 from skdeep.schedules import (
     SCHEDULES,
     ConstantRate,
@@ -278,3 +282,62 @@ def test_factors_are_a_function_of_progress_alone(name):
 def test_parameters_outside_their_domain_are_refused(schedule):
     with pytest.raises(InvalidParameterError):
         get_schedule(schedule)
+
+
+# --- in an estimator --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_every_step_of_a_fit_has_the_rate_of_the_formula(digits, name):
+    X, y = digits[0][:300], digits[1][:300]
+    model = MLPClassifier(
+        (5,),
+        learning_rate=0.03,
+        learning_rate_schedule=name,
+        batch_size=64,
+        max_iter=7,
+        n_iter_no_change=50,
+        random_state=0,
+    ).fit(X, y)
+    expected = factors(SCHEDULES[name], 7, 5, tuple(model.loss_curve_))
+    np.testing.assert_array_equal(model.history_["learning_rate"], 0.03 * expected.ravel())
+
+
+GRIDS = [
+    (StepDecay(), {"epochs": [1, 2], "factor": [0.1, 0.5]}),
+    (ExponentialDecay(), {"factor": [0.5, 0.9]}),
+    (InverseScaling(), {"power": [0.5, 1.0]}),
+    (CosineDecay(), {"final_factor": [0.0, 0.5]}),
+    (WarmupCosine(), {"warmup_fraction": [0.1, 0.5], "final_factor": [0.0]}),
+    (OneCycle(), {"peak_fraction": [0.1, 0.9], "div_factor": [2.0]}),
+    (ReduceOnPlateau(), {"patience": [1, 2], "factor": [0.1]}),
+]
+
+
+@pytest.mark.parametrize("schedule, grid", GRIDS, ids=lambda x: type(x).__name__)
+def test_parameters_are_reached_in_a_grid(digits, schedule, grid):
+    X, y = digits[0][:200], digits[1][:200]
+    model = MLPClassifier(
+        (5,), learning_rate_schedule=schedule, max_iter=4, tol=1.0, random_state=0
+    )
+    named = {f"learning_rate_schedule__{name}": grid[name] for name in grid}
+    search = GridSearchCV(model, named, cv=2).fit(X, y)
+    for parameters in ParameterGrid(grid):
+        expected = clone(schedule).set_params(**parameters)
+        one = clone(model).set_params(
+            **{f"learning_rate_schedule__{k}": v for k, v in parameters.items()}
+        )
+        rates = one.fit(X, y).history_["learning_rate"]
+        losses = tuple(one.loss_curve_)
+        np.testing.assert_array_equal(
+            rates, 0.001 * factors(expected, 4, 1, losses).ravel()
+        )
+    best = search.best_estimator_.learning_rate_schedule
+    assert all(getattr(best, name) in grid[name] for name in grid)
+    assert schedule.get_params() == type(schedule)().get_params()
+
+
+def test_rates_that_do_not_change_within_an_epoch_take_little_memory(digits):
+    model = MLPClassifier((5,), batch_size=1, max_iter=3, random_state=0).fit(*digits)
+    assert model.history_["learning_rate"].shape == (3 * 1797,)
+    assert len(pickle.dumps(model._training_state)) < 3000

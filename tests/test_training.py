@@ -17,7 +17,7 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, make_scorer
 from skdeep import MLPClassifier, MLPRegressor
 from skdeep.estimators.validation import hold_out
 from skdeep.losses import Loss
-from skdeep.optimizers import SGD
+from skdeep.optimizers import OPTIMIZERS, SGD, RMSProp
 
 
 def weights(model):
@@ -166,22 +166,49 @@ def test_plateau_schedule_lowers_the_rate_when_nothing_improves(digits):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        *({"optimizer": name} for name in sorted(OPTIMIZERS.keys() - {"lbfgs"})),
+        {"optimizer": RMSProp(momentum=0.9, centered=True)},
         {"optimizer": "nadam", "dropout": 0.2, "batch_norm": True, "batch_size": 64},
-        {"optimizer": "nesterov", "learning_rate_schedule": "inverse_scaling"},
-        {"early_stopping": True, "n_iter_no_change": 50, "weight_decay": 0.1},
+        {"batch_size": "full", "input_dropout": 0.1},
+        *(
+            {"learning_rate_schedule": name, "optimizer": "nesterov"}
+            for name in ["step", "exponential", "inverse_scaling", "plateau"]
+        ),
     ],
+    ids=str,
 )
 def test_warm_start_goes_on_bit_for_bit(digits, options):
     X, y = digits[0][:500], digits[1][:500]
-    at_once = MLPClassifier(max_iter=6, random_state=0, **options).fit(X, y)
-    in_parts = MLPClassifier(max_iter=3, warm_start=True, random_state=0, **options)
+    at_once = MLPClassifier(max_iter=10, random_state=0, **options).fit(X, y)
+    in_parts = MLPClassifier(max_iter=5, warm_start=True, random_state=0, **options)
     in_parts.fit(X, y)
-    if "early_stopping" not in options:  # that goes on from the best epoch
-        in_parts = pickle.loads(pickle.dumps(in_parts)).fit(X, y)
-        assert_array_equal(weights(in_parts), weights(at_once))
-        assert in_parts.loss_curve_ == at_once.loss_curve_
-    assert in_parts.fit(X, y).n_iter_ > 3
+    in_parts = pickle.loads(pickle.dumps(in_parts)).fit(X, y)
+    assert_array_equal(weights(in_parts), weights(at_once))
+    assert_array_equal(in_parts.network_.state, at_once.network_.state)
+    assert in_parts.loss_curve_ == at_once.loss_curve_
+    assert_array_equal(
+        in_parts.history_["learning_rate"], at_once.history_["learning_rate"]
+    )
+
+
+def test_a_planned_schedule_goes_on_when_the_plan_is_the_same(digits):
+    X, y = digits[0][:500], digits[1][:500]
+    options = dict(learning_rate_schedule="cosine", max_iter=6, random_state=0)
+    at_once = MLPClassifier(**options).fit(X, y)
+    in_parts = MLPClassifier(**options)
+    for _ in range(6):  # each call is an epoch of the plan
+        in_parts.partial_fit(X, y, classes=np.arange(10))
+    assert_array_equal(weights(in_parts), weights(at_once))
+
+
+def test_warm_start_with_early_stopping_goes_on_from_the_best_epoch(digits):
+    X, y = digits[0][:500], digits[1][:500]
+    options = dict(early_stopping=True, learning_rate=0.05, n_iter_no_change=3)
+    model = MLPClassifier(**options, warm_start=True, random_state=0).fit(X, y)
+    best, n_iter = min(model.validation_loss_curve_), model.n_iter_
+    model.fit(X, y)
+    assert model.n_iter_ >= n_iter + 3
+    assert min(model.validation_loss_curve_) == model.best_loss_ <= best
 
 
 def test_warm_start_refuses_other_layers(digits):
@@ -295,6 +322,51 @@ def test_an_interrupt_ends_training_with_the_best_weights(digits):
         model.fit(X, y)
     assert 1 <= model.n_iter_ < 100_000
     assert model.score(X, y) > 0.8
+
+
+class Interrupts(Loss):
+    """A squared error; Ctrl-C is pressed at some evaluation."""
+
+    def value(self, target, z):
+        _COUNT.append(1)
+        if len(_COUNT) == INTERRUPTED_AT:
+            raise KeyboardInterrupt
+        return 0.5 * ((z - target) ** 2).mean(axis=1)
+
+    def gradient(self, target, z):
+        return (z - target) / z.shape[1]
+
+
+INTERRUPTED_AT = 35  # in the fourth epoch of 9 steps
+
+
+def test_an_interrupt_keeps_the_epochs_that_were_done(digits):
+    X, y = digits
+    _COUNT.clear()
+    model = MLPRegressor(loss=Interrupts(), random_state=0)
+    with pytest.warns(UserWarning, match="interrupted by user in epoch 4"):
+        model.fit(X, y)
+    whole = MLPRegressor(loss=Interrupts(), max_iter=3, random_state=0).fit(X, y)
+    assert model.n_iter_ == 3
+    assert_array_equal(weights(model), weights(whole))
+
+
+def test_an_interrupt_restores_the_best_on_validation_data(digits):
+    X, y = digits
+    _COUNT.clear()
+    scores = iter([0.0, 2.0, 1.0])
+    model = MLPRegressor(
+        loss=Interrupts(),
+        early_stopping=True,
+        monitor=lambda *_: next(scores),
+        random_state=0,
+    )
+    with pytest.warns(UserWarning, match="interrupted by user in epoch 4"):
+        # with one evaluation more for each epoch, still in the fourth
+        model.fit(X, y, X_val=X[:9], y_val=y[:9])
+    assert model.best_iter_ == 2
+    two = MLPRegressor(loss=Interrupts(), max_iter=2, random_state=0).fit(X, y)
+    assert_array_equal(weights(model), weights(two))
 
 
 def test_verbose_prints_a_line_each_epoch(digits, capsys):

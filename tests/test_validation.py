@@ -122,9 +122,12 @@ def test_all_curves_have_an_entry_for_each_epoch(split):
 
 def test_validation_without_early_stopping_only_watches(split):
     X, y, X_val, y_val = split
-    model = MLPClassifier(max_iter=8, random_state=0)
-    model.fit(X, y, X_val=X_val, y_val=y_val)
-    plain = MLPClassifier(max_iter=8, random_state=0).fit(X, y)
+    options = dict(learning_rate=0.05, n_iter_no_change=3, random_state=0)
+    model = MLPClassifier(**options).fit(X, y, X_val=X_val, y_val=y_val)
+    plain = MLPClassifier(**options).fit(X, y)
+    # far beyond the epochs after which the validation loss has not fallen any more
+    assert model.n_iter_ == plain.n_iter_ > 5 + np.argmin(model.validation_loss_curve_)
+    assert model.best_iter_ == plain.best_iter_
     assert_array_equal(model.network_.parameters, plain.network_.parameters)
 
 

@@ -228,18 +228,23 @@ def test_partial_fit_keeps_the_statistics_of_training(data):
     assert model.score(X, y) > 0.5
 
 
-def test_divergence_leaves_finite_weights_to_predict_and_to_go_on_with(data):
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("average", ["ema", StochasticWeightAveraging(start=1)], ids=str)
+def test_divergence_leaves_finite_weights_to_predict_and_to_go_on_with(
+    data, average, batch_norm
+):
     X, y = data
     model = MLPRegressor(
         optimizer="sgd",
         learning_rate=0.001,
-        weight_averaging="ema",
+        weight_averaging=average,
+        batch_norm=batch_norm,
         max_iter=3,
         warm_start=True,
         random_state=0,
     ).fit(X, y)
     with pytest.warns(ConvergenceWarning, match="diverged"):
-        model.set_params(learning_rate=1e6).fit(100 * X, y)
+        model.set_params(learning_rate=1e30).fit(100 * X, y)
     assert np.isfinite(model.predict(X)).all()
     model.set_params(learning_rate=0.001).fit(X, y)
     assert np.isfinite(model.loss_) and np.isfinite(model.predict(X)).all()

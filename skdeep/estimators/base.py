@@ -248,7 +248,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self : object
             The fitted estimator.
         """
-        goes_on = self.warm_start and hasattr(self, "network_")
+        goes_on = self.warm_start and hasattr(self, "n_iter_")
         validation = (X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, validation, goes_on=goes_on)
 
@@ -366,11 +366,11 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             restore_best=watches,
             pauses=partial,
         )
-        watched, validate = "loss", None
-        if validation is not None:
+        watched = "loss"
+        if watches:
             by_name = isinstance(self.monitor, str)
             watched = f"validation {self.monitor if by_name else name_of(self.monitor)}"
-            validate = validation_on(self, *validation)
+        validate = None if validation is None else validation_on(self, *validation)
         if validation is not None or not partial:
             state.watch(watched)
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
@@ -498,7 +498,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     # --- predicting ---------------------------------------------------------------
 
     def _raw_outputs(self, X):
-        if not hasattr(self, "network_"):  # asking first takes a tenth off one row's time
+        if not hasattr(self, "n_iter_"):  # asking first takes a tenth off one row's time
             check_is_fitted(self)
         return self.network_.raw_outputs(self._network_input(X))
 

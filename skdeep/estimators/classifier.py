@@ -219,7 +219,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         self : object
             The estimator after another epoch.
         """
-        goes_on = hasattr(self, "network_")
+        goes_on = hasattr(self, "n_iter_")
         if goes_on:
             if classes is not None and not np.array_equal(
                 self.classes_, np.unique(classes)

@@ -87,7 +87,8 @@ default="auto"
 
     monitor : "loss", str or callable, default="loss"
         What early stopping watches on the validation data: the loss, the name of a
-        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``.
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``. Without
+        `early_stopping` the training loss is watched.
 
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new random order.
@@ -100,6 +101,11 @@ default="auto"
         Decides the initial weights, the order of the samples, the validation split and
         dropout. An int makes results repeatable, bit for bit, with any number of
         threads.
+
+    record : {"gradients"} or None, default=None
+        What `history_` records besides losses and learning rates: with ``"gradients"``
+        how gradients flow through each layer, measured on up to 512 samples at the end
+        of each epoch. `skdeep.inspection.GradientFlowReport` reads it.
 
     verbose : int, default=0
         Whether to print a line after each epoch.
@@ -122,11 +128,11 @@ ATTRIBUTES = """
         penalty, and not in it.
 
     best_loss_ : float
-        The lowest monitored loss: on the validation data where there are any, else of
+        The lowest loss: on the validation data where there are any, else of
         training. With a scorer as `monitor`, the lowest validation loss.
 
     best_iter_ : int
-        The epoch with the best monitored value, from 1.
+        The epoch with the best watched value, from 1.
 
     n_iter_ : int
         The number of epochs.
@@ -148,6 +154,11 @@ ATTRIBUTES = """
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
         (n_steps,) the ``"learning_rate"`` of every single step.
+        With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
+        are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
+        clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
+        outputs), ``"weight_norm"``, ``"update_ratio"`` (the last step over the weights),
+        ``"dead_fraction"`` of units and ``"saturated_fraction"`` of outputs.
 
     n_parameters_ : int
         The number of trained parameters.

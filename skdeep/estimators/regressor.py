@@ -84,7 +84,7 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
             y,
             sample_weight,
             (X_val, y_val, sample_weight_val),
-            goes_on=hasattr(self, "network_"),
+            goes_on=hasattr(self, "n_iter_"),
             partial=True,
         )
 

@@ -161,14 +161,14 @@ class StatisticsPass:
         bound = [self._program.bind(self._arrays, rows) for rows in sizes]
         last = bound[1] if len(bound) > 1 else None
         rates = np.zeros(n_full + len(bound) - 1)
-        bound[0].run_epoch(
-            Epoch(
-                n_full,
-                last,
-                order,
-                memory.index,
-                memory.step,
-                memory.learning_rate,
-                rates,
-            )
+        epoch = Epoch(
+            n_full,
+            last,
+            order,
+            memory.index,
+            memory.step,
+            memory.learning_rate,
+            rates,
         )
+        with np.errstate(all="ignore"):
+            bound[0].run_epoch(epoch)

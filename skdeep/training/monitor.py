@@ -60,12 +60,12 @@ class Monitor:
         Tells callbacks of every epoch.
 
     validate : callable or None, default=None
-        Gives the validation values to record, as a dict, and the monitored one, of
-        which less is better. Without it the training loss is monitored.
+        Gives the validation values to record, as a dict, and the one that may be
+        monitored, of which less is better.
 
     watched : str, default="loss"
-        What the monitored value is of. Where the state watches something else, epochs
-        are recorded without being compared.
+        What is monitored: the training ``"loss"``, or else what `validate` gives. Where
+        the state watches something else, epochs are recorded without being compared.
 
     verbose : bool, default=False
         Whether to print a line each epoch.
@@ -80,6 +80,7 @@ class Monitor:
         self.tasks = tasks
         self.validate = validate
         self.verbose = verbose
+        self._on_validation = watched != "loss"
         self._compares = watched == state.watched
         self._in_epoch = False
         self._before = Snapshot(network, state.average)
@@ -123,8 +124,9 @@ class Monitor:
         self.state.epoch += 1
         values, monitored = {"loss": cost}, cost
         if self.validate is not None:
-            validation, monitored = self.validate()
+            validation, value = self.validate()
             values |= validation
+            monitored = value if self._on_validation else cost
         self.state.record(rates, monitored=monitored, **values, **(flow or {}))
         if self.verbose:
             self._print(values, rates[-1])
@@ -142,7 +144,7 @@ class Monitor:
         else:
             state.waited = 0
         if monitored < state.best:
-            if self.validate is not None:
+            if self._on_validation:
                 # else the loss was that of the weights before the epoch's steps
                 self._before.take(self.network, self.state.average)
             self._before, state.best_weights = state.best_weights, self._before
@@ -178,7 +180,7 @@ class Monitor:
         """End training at the user's wish, with the best weights so far."""
         state = self.state
         state.ending = "interrupted"
-        falling = self.validate is None and state.best_epoch == state.epoch
+        falling = not self._on_validation and state.best_epoch == state.epoch
         if not self.network.is_finite() or (state.epoch and not falling):
             state.best_weights.restore(self.network, self.state.average)
         elif state.epoch and self._in_epoch:

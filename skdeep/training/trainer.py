@@ -146,10 +146,10 @@ class Epochs:
             # infinities and NaN are found, and told in plain words, at the epoch's end
             with np.errstate(all="ignore"):
                 flow = self._run_steps(rates)
+                if average is not None:
+                    self._add_to_average()
             n_rows = self._batch.rows if self._order is None else len(self._order)
             cost = memory.total[0] / n_rows + self.network.penalty()
-            if average is not None:
-                self._add_to_average()
         finally:
             state.step = int(memory.step[0])
             if average is not None:

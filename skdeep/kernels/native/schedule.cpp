@@ -89,15 +89,72 @@ const void* first_written(const Operation& o) {
   return nullptr;
 }
 
+// So many parameters go through all operations of an update at a time.
+constexpr long update_step = 4096;
+
 long divide_up(long a, long b) { return (a + b - 1) / b; }
+
+// Where the gradient that an operation writes lies in the vector that `updates` read: the
+// range for each row of what it writes.
+struct GradientRange {
+  long start, per_row;
+};
+
+std::vector<GradientRange> gradient_ranges(const Operation& o, const Pointers& updates) {
+  std::vector<GradientRange> ranges;
+  // weight decay takes only some of the parameters
+  const Operation& update =
+      **std::max_element(updates.begin(), updates.end(),
+                         [](auto* a, auto* b) { return a->length < b->length; });
+  for (int i = 0; i < o.n_arguments; ++i) {
+    for (int j = 0; j < update.n_arguments; ++j) {
+      const Argument &part = o.argument[i], &vector = update.argument[j];
+      if (!has(o.written, i) || !overlap(part, vector)) continue;
+      const long bytes = (const char*)part.data - (const char*)vector.data;
+      ranges.push_back({bytes / type_bytes(vector.type), part.columns});
+    }
+  }
+  return ranges;
+}
+
+// Whether all that an update needs of an operation is the same range of the gradient.
+bool meet_in_gradient(const Operation& o, const Operation& update) {
+  for (int i = 0; i < o.n_arguments; ++i) {
+    for (int j = 0; j < update.n_arguments; ++j) {
+      if (!has(o.written, i) && !has(update.written, j)) continue;
+      const Argument &part = o.argument[i], &vector = update.argument[j];
+      if (!overlap(part, vector)) continue;
+      const bool by_range = has(o.written, i) && has(o.cut, i) && has(update.cut, j) &&
+                            part.type == vector.type && part.data >= vector.data;
+      if (!by_range) return false;
+    }
+  }
+  return true;
+}
+
+// Whether each range of the parameters can be updated as soon as one of the operations
+// has written its gradient.
+bool can_update(const Stage& stage, const Stage& updates) {
+  if (stage.split != Split::columns || updates.split != Split::parameters) return false;
+  long covered = 0;
+  for (const Operation* o : stage.operations) {
+    for (const Operation* update : updates.operations) {
+      if (!meet_in_gradient(*o, *update)) return false;
+    }
+    for (const auto& range : gradient_ranges(*o, updates.operations)) {
+      covered += o->length * range.per_row;
+    }
+  }
+  return covered == updates.length;
+}
 
 // A chain's tasks: a few for each thread, and rows few enough to stay in its cache.
 void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const bool rows = stage.split == Split::rows;
-  const long largest = rows ? 256 : 1L << 16, smallest = rows ? 24 : 4096;
+  const long largest = rows ? 256 : 1L << 16, smallest = rows ? 24 : 2048;
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
-    const long wanted = divide_up(pieces, 2 * threads) * 2 * threads;
+    const long wanted = divide_up(pieces, threads) * threads;
     pieces = std::max(pieces, std::min(wanted, stage.length / smallest));
   }
   pieces = std::max(pieces, 1L);
@@ -106,12 +163,20 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
     const long unit = rows ? 1 : 64, units = divide_up(stage.length, unit);
     const long begin = std::min(units * i / pieces * unit, stage.length);
     const long end = std::min(units * (i + 1) / pieces * unit, stage.length);
-    planned.tasks.push_back({stage.operations.data(), (int)stage.operations.size(), begin,
-                             end, rows ? end - begin : 1024});
+    planned.tasks.push_back({{stage.operations.data(), (int)stage.operations.size(), begin,
+                              end, rows ? end - begin : update_step}});
   }
   for (int t = 0; t <= threads; ++t) {
     planned.first.push_back((int)(pieces * t / threads));
   }
+}
+
+// How far a task's range may go, to stay in the cache until it is updated.
+long largest_range(const Operation& o, const std::vector<GradientRange>& ranges) {
+  constexpr long parameters = 1 << 16;
+  long per_row = 1;
+  for (const auto& range : ranges) per_row = std::max(per_row, range.per_row);
+  return ranges.empty() ? o.length : std::max(parameters / per_row, 16L);
 }
 
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
@@ -123,14 +188,23 @@ void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   double sum = 0;
   for (const auto& o : stage.operations) {
     const bool cut = o->split == Split::columns;
+    std::vector<GradientRange> ranges;
+    if (!stage.updates.empty()) ranges = gradient_ranges(*o, stage.updates);
     const long units = cut ? divide_up(o->length, unit) : 1;
-    const long pieces =
-        std::max(1L, std::min(units, (long)(std::min(o->cost / per_task, 1e6) + 0.5)));
+    const long least = divide_up(o->length, largest_range(*o, ranges));
+    const long wanted = (long)(std::min(o->cost / per_task, 1e6) + 0.5);
+    const long pieces = std::max(1L, std::min(units, std::max(wanted, least)));
     for (long i = 0; i < pieces; ++i) {
       const long begin = cut ? units * i / pieces * unit : 0;
       const long end =
           i + 1 == pieces ? o->length : units * (i + 1) / pieces * unit;
-      planned.tasks.push_back({&o, 1, begin, end, end - begin});
+      Task task = {{&o, 1, begin, end, end - begin}};
+      for (const auto& range : ranges) {
+        task.push_back({stage.updates.data(), (int)stage.updates.size(),
+                        range.start + begin * range.per_row,
+                        range.start + end * range.per_row, update_step});
+      }
+      planned.tasks.push_back(std::move(task));
       ends.push_back(sum += o->cost / (double)pieces);
     }
   }
@@ -167,7 +241,12 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
                            return first_written(*a) < first_written(*b);
                          });
       }
-      stages.push_back(std::move(stage));
+      if (!stages.empty() && can_update(stages.back(), stage)) {
+        stages.back().updates = std::move(stage.operations);
+        stages.back().cost += stage.cost;
+      } else {
+        stages.push_back(std::move(stage));
+      }
       break;
     }
   }
