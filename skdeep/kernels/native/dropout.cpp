@@ -36,34 +36,39 @@ SKDEEP_INLINE void keep_block(const Word words[4], float rate, T scale, T keep[8
   }
 }
 
-template <class T>
-void dropout_forward(const Operation& o, Worker&, long begin, long end) {
-  const T* x = array<T>(o, 0);
+// Call body(i, factor) for the numbers from begin to end of a mask: a factor is zero or
+// 1 / (1 - rate).
+template <class T, class Body>
+SKDEEP_INLINE void each_factor(const Operation& o, long begin, long end, Body body) {
   const Word* key = array<Word>(o, 1);
   const double rate = number<double>(o, 4);
-  T* keep = array<T>(o, 5);
-  T* out = array<T>(o, 6);
-  const long columns = o.argument[0].columns;
   const T scale = (T)(1 / (1 - rate));
   Word counter[4] = {0, (Word)number<double>(o, 2), (Word)*array<long long>(o, 3), 0};
-  for (long i = begin * columns; i < end * columns;) {
+  for (long i = begin; i < end;) {
     counter[0] = (Word)(i / 8) + 1;  // NumPy counts on before it draws
     Word words[4];
     philox(counter, key, words);
     T block[8];
     keep_block<T>(words, (float)rate, scale, block);
     const long block_end = i / 8 * 8 + 8;
-    if (i % 8 == 0 && block_end <= end * columns) {
-      __builtin_memcpy(keep + i, block, sizeof block);
-      for (int j = 0; j < 8; ++j) out[i + j] = x[i + j] * block[j];
+    if (i % 8 == 0 && block_end <= end) {
+      for (int j = 0; j < 8; ++j) body(i + j, block[j]);
       i += 8;
     } else {
-      for (; i < block_end && i < end * columns; ++i) {
-        keep[i] = block[i % 8];
-        out[i] = x[i] * keep[i];
-      }
+      for (; i < block_end && i < end; ++i) body(i, block[i % 8]);
     }
   }
+}
+
+template <class T>
+void dropout_forward(const Operation& o, Worker&, long begin, long end) {
+  const T* x = array<T>(o, 0);
+  T *keep = array<T>(o, 5), *out = array<T>(o, 6);
+  const long columns = o.argument[0].columns;
+  each_factor<T>(o, begin * columns, end * columns, [=](long i, T factor) {
+    keep[i] = factor;
+    out[i] = x[i] * factor;
+  });
 }
 
 template <class T>
@@ -76,10 +81,44 @@ void dropout_backward(const Operation& o, Worker&, long begin, long end) {
                  [=](auto at) { at.store(d_x, at.load(d_out) * at.load(keep)); });
 }
 
+// --- whole channels: x is (n, places, channels), keep (n, channels) ----------------------
+
+// out = x * keep, at every place
+template <class T>
+SKDEEP_INLINE void scale_channels(const Argument& x, const T* from, const T* keep, T* out,
+                                  long begin, long end) {
+  const long places = x.shape[1], channels = x.shape[2];
+  for (long i = begin * places; i < end * places; ++i) {
+    each_vector<T>(0, channels, [=](auto at) {
+      const Vector<T> factor = at.load(keep + i / places * channels);
+      at.store(out + i * channels, at.load(from + i * channels) * factor);
+    });
+  }
+}
+
+template <class T>
+void spatial_dropout_forward(const Operation& o, Worker&, long begin, long end) {
+  T* keep = array<T>(o, 5);
+  const long channels = o.argument[5].columns;
+  each_factor<T>(o, begin * channels, end * channels,
+                 [=](long i, T factor) { keep[i] = factor; });
+  scale_channels<T>(o.argument[0], array<T>(o, 0), keep, array<T>(o, 6), begin, end);
+}
+
+template <class T>
+void spatial_dropout_backward(const Operation& o, Worker&, long begin, long end) {
+  scale_channels<T>(o.argument[0], array<T>(o, 0), array<T>(o, 1), array<T>(o, 2), begin,
+                    end);
+}
+
 constexpr KernelEntry entries[] = {
     {"dropout_forward", Split::rows, 0, dropout_forward<float>, dropout_forward<double>},
     {"dropout_backward", Split::rows, 0, dropout_backward<float>,
      dropout_backward<double>},
+    {"spatial_dropout_forward", Split::rows, 0, spatial_dropout_forward<float>,
+     spatial_dropout_forward<double>},
+    {"spatial_dropout_backward", Split::rows, 0, spatial_dropout_backward<float>,
+     spatial_dropout_backward<double>},
 };
 
 }  // namespace

@@ -18,13 +18,28 @@ constexpr double alone_cost = 20000;
 
 // One for each thread, freed with it.
 struct Scratch {
-  void* memory = ::operator new(scratch_bytes, std::align_val_t(64));
-  ~Scratch() { ::operator delete(memory, std::align_val_t(64)); }
+  void* memory = nullptr;
+  long bytes = 0;
+
+  void* at_least(long wanted) {
+    if (bytes < wanted) {
+      release();
+      memory = ::operator new(wanted, std::align_val_t(64));
+      bytes = wanted;
+    }
+    return memory;
+  }
+  void release() {
+    ::operator delete(memory, std::align_val_t(64));
+    memory = nullptr;
+    bytes = 0;
+  }
+  ~Scratch() { release(); }
 };
 
-Worker this_worker() {
+Worker this_worker(long bytes) {
   thread_local Scratch scratch;
-  return {scratch.memory};
+  return {scratch.at_least(bytes)};
 }
 
 void run_task(const Task& task, Worker& worker) {
@@ -57,12 +72,14 @@ class Run {
     n_steps_ = steps.n_full + (steps.last ? 1 : 0);
     finished_ = n_steps_ == 0;
     if (!finished_) begin_step();
-    Worker worker = this_worker();
+    scratch_ = steps.full->scratch();
+    if (steps.last) scratch_ = std::max(scratch_, steps.last->scratch());
+    Worker worker = this_worker(scratch_);
     settle(worker);
   }
 
   void work(int thread) {
-    Worker worker = this_worker();
+    Worker worker = this_worker(scratch_);
     while (!finished_) {
       const PlannedStage& stage = (*plan_)[stage_];
       if (stage.split == Split::python) {
@@ -155,6 +172,7 @@ class Run {
   const Plan *full_, *last_, *plan_ = nullptr;
   std::size_t stage_ = 0;
   long done_ = 0, n_steps_;
+  long scratch_;
   bool finished_;
   std::atomic<bool> stop_{false};
   std::exception_ptr error_;
@@ -175,6 +193,12 @@ double Program::cost() const {
   double sum = 0;
   for (const Stage& stage : stages_) sum += stage.cost;
   return sum;
+}
+
+long Program::scratch() const {
+  long bytes = scratch_bytes;
+  for (const Operation& o : operations_) bytes = std::max(bytes, o.scratch);
+  return bytes;
 }
 
 void Program::move_argument(const void* from, void* to) {

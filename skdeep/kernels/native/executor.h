@@ -18,6 +18,7 @@ class Program {
   const Plan& plan(int threads);
   const std::vector<Stage>& stages() const { return stages_; }
   double cost() const;
+  long scratch() const;  // bytes for each thread
 
   // Let the arguments that point to `from` point to `to`.
   void move_argument(const void* from, void* to);
