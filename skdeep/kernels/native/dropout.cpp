@@ -36,8 +36,8 @@ SKDEEP_INLINE void keep_block(const Word words[4], float rate, T scale, T keep[8
   }
 }
 
-// Call body(i, factor) for the numbers from begin to end of a mask: a factor is zero or
-// 1 / (1 - rate).
+// Call body(i, factors, count) for runs of the numbers from begin to end of a mask, whose
+// factors are zero or 1 / (1 - rate).
 template <class T, class Body>
 SKDEEP_INLINE void each_factor(const Operation& o, long begin, long end, Body body) {
   const Word* key = array<Word>(o, 1);
@@ -52,10 +52,12 @@ SKDEEP_INLINE void each_factor(const Operation& o, long begin, long end, Body bo
     keep_block<T>(words, (float)rate, scale, block);
     const long block_end = i / 8 * 8 + 8;
     if (i % 8 == 0 && block_end <= end) {
-      for (int j = 0; j < 8; ++j) body(i + j, block[j]);
+      body(i, block, 8);
       i += 8;
     } else {
-      for (; i < block_end && i < end; ++i) body(i, block[i % 8]);
+      const long stop = block_end < end ? block_end : end;
+      body(i, block + i % 8, (int)(stop - i));
+      i = stop;
     }
   }
 }
@@ -65,10 +67,11 @@ void dropout_forward(const Operation& o, Worker&, long begin, long end) {
   const T* x = array<T>(o, 0);
   T *keep = array<T>(o, 5), *out = array<T>(o, 6);
   const long columns = o.argument[0].columns;
-  each_factor<T>(o, begin * columns, end * columns, [=](long i, T factor) {
-    keep[i] = factor;
-    out[i] = x[i] * factor;
-  });
+  each_factor<T>(o, begin * columns, end * columns,
+                 [=](long i, const T* factors, int count) {
+                   __builtin_memcpy(keep + i, factors, count * sizeof(T));
+                   for (int j = 0; j < count; ++j) out[i + j] = x[i + j] * factors[j];
+                 });
 }
 
 template <class T>
@@ -101,7 +104,9 @@ void spatial_dropout_forward(const Operation& o, Worker&, long begin, long end) 
   T* keep = array<T>(o, 5);
   const long channels = o.argument[5].columns;
   each_factor<T>(o, begin * channels, end * channels,
-                 [=](long i, T factor) { keep[i] = factor; });
+                 [=](long i, const T* factors, int count) {
+                   __builtin_memcpy(keep + i, factors, count * sizeof(T));
+                 });
   scale_channels<T>(o.argument[0], array<T>(o, 0), keep, array<T>(o, 6), begin, end);
 }
 

@@ -43,12 +43,16 @@ Worker this_worker(long bytes) {
 }
 
 void run_task(const Task& task, Worker& worker) {
-  for (long begin = task.begin; begin < task.end; begin += task.step) {
-    const long end = std::min(begin + task.step, task.end);
-    for (int i = 0; i < task.count; ++i) {
-      const Operation& o = *task.operations[i];
-      const long stop = std::min(end, o.length);
-      if (begin < stop) o.kernel(o, worker, begin, stop);
+  for (int s = 0; s < task.count; ++s) {
+    const Segment& segment = task.segments[s];
+    for (long begin = task.begin; begin < task.end;) {
+      const long end = std::min(begin + segment.step, task.end);
+      for (int i = 0; i < segment.count; ++i) {
+        const Operation& o = *segment.operations[i];
+        const long stop = std::min(end, o.length);
+        if (begin < stop) o.kernel(o, worker, begin, stop);
+      }
+      begin = end;
     }
   }
 }
@@ -145,7 +149,9 @@ class Run {
 
   void call_python(const PlannedStage& stage) {
     try {
-      for (const Task& task : stage.tasks) callbacks_.call((*task.operations)->callable);
+      for (const Segment& segment : stage.segments) {
+        callbacks_.call((*segment.operations)->callable);
+      }
     } catch (...) {
       error_ = std::current_exception();
       stop_ = true;

@@ -43,7 +43,7 @@ template <class Body>
 SKDEEP_INLINE void each_place(const Pooling& p, const Window& w, Body body) {
   for (long k = w.rows.begin; k < w.rows.end; ++k) {
     for (long l = w.columns.begin; l < w.columns.end; ++l) {
-      body(k * p.columns.window + l, w.input + k * p.columns.in + l);
+      body((int)(k * p.columns.window + l), w.input + k * p.columns.in + l);
     }
   }
 }
@@ -96,7 +96,7 @@ void max_pool(const Pooling& p, const T* x, Place* largest, T* out, long images)
         each_vector<T>(0, p.channels, [&](auto at) {
           Vector<T> best = broadcast((T)-__builtin_inf());
           Integers<T> number{};
-          const auto look = [&](long place, long input) {
+          const auto look = [&](int place, long input) {
             const Vector<T> candidate = at.load(x + input * p.channels);
             // what is not a number stays, and counts as larger than nothing
             if constexpr (Marks) {
@@ -158,11 +158,11 @@ SKDEEP_INLINE void scatter(const Pooling& p, T* d_x, Part part) {
       each_vector<T>(0, p.channels, [&](auto at) {
         const auto value = part(at, output, w);
         if (apart) {
-          each_place(p, w, [&](long place, long input) {
+          each_place(p, w, [&](int place, long input) {
             at.store(d_x + input * p.channels, value(place));
           });
         } else {
-          each_place(p, w, [&](long place, long input) {
+          each_place(p, w, [&](int place, long input) {
             T* to = d_x + input * p.channels;
             at.store(to, at.load(to) + value(place));
           });
@@ -185,7 +185,7 @@ SKDEEP_INLINE void max_pool_backward_images(const Operation& o, long begin, long
           load_places<T>(largest + output + at.offset, count_of(at));
       // zero times the gradient, as in the reference: an infinite one shows as NaN
       const Vector<T> none = d * (T)0;
-      return [=](long place) { return number == Integers<T>{} + place ? d : none; };
+      return [=](int place) { return number == Integers<T>{} + place ? d : none; };
     });
   }
 }
@@ -213,7 +213,7 @@ void average_pool_forward(const Operation& o, Worker&, long begin, long end) {
         const T count = (T)(w.rows.size() * w.columns.size());
         each_vector<T>(0, p.channels, [&](auto at) {
           Vector<T> sum{};
-          each_place(p, w, [&](long, long input) { sum += at.load(x + input * p.channels); });
+          each_place(p, w, [&](int, long input) { sum += at.load(x + input * p.channels); });
           at.store(out, sum / count);
         });
       }
@@ -230,7 +230,7 @@ void average_pool_backward(const Operation& o, Worker&, long begin, long end) {
                [&](auto at, long output, const Window& w) {
                  const T count = (T)(w.rows.size() * w.columns.size());
                  const Vector<T> share = at.load(d_out + output) / count;
-                 return [=](long) { return share; };
+                 return [=](int) { return share; };
                });
   }
 }

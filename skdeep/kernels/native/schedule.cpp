@@ -91,10 +91,54 @@ const void* first_written(const Operation& o) {
 
 long divide_up(long a, long b) { return (a + b - 1) / b; }
 
+// Rows that a step of an operation should have: as many as stay in the second cache from
+// one operation to the next, unless what it reads for every step is larger than they are.
+long rows_of_step(const Operation& o) {
+  constexpr long cache_bytes = 512 * 1024;
+  long row_bytes = 1, fixed_bytes = 0;
+  for (int i = 0; i < o.n_arguments; ++i) {
+    const Argument& a = o.argument[i];
+    if (has(o.cut, i)) {
+      row_bytes += a.columns * type_bytes(a.type);
+    } else {
+      fixed_bytes += a.rows * a.columns * type_bytes(a.type);
+    }
+  }
+  return std::max(cache_bytes, 4 * fixed_bytes) / row_bytes;
+}
+
+// Fewer rows are not worth a step of their own, unless they are images.
+constexpr long few_rows = 24;
+
+// Operations on images go through small steps together; others take a task's rows at once.
+std::vector<Segment> segments_of_rows(const Stage& stage) {
+  constexpr long all = 1L << 40;
+  std::vector<Segment> segments;
+  for (const auto& o : stage.operations) {
+    const long rows = rows_of_step(*o);
+    const long step = rows < few_rows ? std::max(rows, 1L) : all;
+    const bool joins = !segments.empty() && (segments.back().step == all) == (step == all);
+    if (joins) {
+      segments.back().count += 1;
+      segments.back().step = std::min(segments.back().step, step);
+    } else {
+      segments.push_back({&o, 1, step});
+    }
+  }
+  return segments;
+}
+
 // A chain's tasks: a few for each thread, and rows few enough to stay in its cache.
 void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const bool rows = stage.split == Split::rows;
-  const long largest = rows ? 256 : 1L << 16, smallest = rows ? 24 : 4096;
+  const long largest = rows ? 256 : 1L << 16;
+  long smallest = rows ? few_rows : 4096;
+  if (rows) {
+    planned.segments = segments_of_rows(stage);
+    for (const Segment& s : planned.segments) smallest = std::min(smallest, s.step);
+  } else {
+    planned.segments = {{stage.operations.data(), (int)stage.operations.size(), 1024}};
+  }
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
     const long wanted = divide_up(pieces, 2 * threads) * 2 * threads;
@@ -106,8 +150,8 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
     const long unit = rows ? 1 : 64, units = divide_up(stage.length, unit);
     const long begin = std::min(units * i / pieces * unit, stage.length);
     const long end = std::min(units * (i + 1) / pieces * unit, stage.length);
-    planned.tasks.push_back({stage.operations.data(), (int)stage.operations.size(), begin,
-                             end, rows ? end - begin : 1024});
+    planned.tasks.push_back(
+        {planned.segments.data(), (int)planned.segments.size(), begin, end});
   }
   for (int t = 0; t <= threads; ++t) {
     planned.first.push_back((int)(pieces * t / threads));
@@ -122,6 +166,10 @@ void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   std::vector<double> ends;
   double sum = 0;
   for (const auto& o : stage.operations) {
+    planned.segments.push_back({&o, 1, std::max(o->length, 1L)});
+  }
+  const Segment* segment = planned.segments.data();
+  for (const auto& o : stage.operations) {
     const bool cut = o->split == Split::columns;
     const long units = cut ? divide_up(o->length, unit) : 1;
     const long pieces =
@@ -130,9 +178,10 @@ void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
       const long begin = cut ? units * i / pieces * unit : 0;
       const long end =
           i + 1 == pieces ? o->length : units * (i + 1) / pieces * unit;
-      planned.tasks.push_back({&o, 1, begin, end, end - begin});
+      planned.tasks.push_back({segment, 1, begin, end});
       ends.push_back(sum += o->cost / (double)pieces);
     }
+    ++segment;
   }
   planned.first.push_back(0);
   for (int t = 1; t < threads; ++t) {
@@ -177,7 +226,7 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
 Plan make_plan(const std::vector<Stage>& stages, int threads) {
   Plan plan;
   for (const Stage& stage : stages) {
-    PlannedStage planned{stage.split, stage.cost, {}, {}};
+    PlannedStage planned{stage.split, stage.cost, {}, {}, {}};
     if (stage.split == Split::columns || stage.split == Split::python) {
       plan_side_by_side(stage, threads, planned);
     } else {

@@ -20,17 +20,24 @@ struct Stage {
 // early as possible, so that a thread carries its rows far, and weight gradients late.
 std::vector<Stage> make_stages(const std::vector<Operation>& operations);
 
-struct Task {
+// Operations of a task that a range goes through one after another, a step at a time
+struct Segment {
   const Operation* const* operations;
   int count;
+  long step;
+};
+
+struct Task {
+  const Segment* segments;
+  int count;
   long begin, end;
-  long step;  // how much of the range goes through all operations at a time
 };
 
 // The tasks of a stage. Thread t starts with those from first[t] to first[t + 1].
 struct PlannedStage {
   Split split;
   double cost;
+  std::vector<Segment> segments;
   std::vector<Task> tasks;
   std::vector<int> first;
 };
