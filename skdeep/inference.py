@@ -7,6 +7,8 @@ from skdeep.program import ROWS, Buffer, Program
 # Rows that a prediction handles at a time. Compiled programs carry fewer through the
 # layers at once; theirs are the rows between two meetings of all threads.
 _BLOCK = 2048 if native.ENABLED else 1024
+# Compiling takes longer than predicting a few rows, so passes of these sizes are kept.
+_SIZES = (1, 32, 256, _BLOCK)
 
 
 class ForwardPass:
@@ -49,31 +51,30 @@ class ForwardPass:
 class ForwardPasses:
     """The compiled forward passes of a network: any number of threads may predict.
 
-    Passes for one row and for a full block are kept. Taking one from a list and
-    putting it back are atomic, so that each thread works in its own buffers.
+    Taking a pass from a list and putting it back are atomic, so that each thread works in
+    its own buffers.
     """
 
     def __init__(self):
-        self._idle = {1: [], _BLOCK: []}
+        self._idle = {size: [] for size in _SIZES}
 
     def raw_outputs(self, network, x, out):
         """Write the outputs of the last layer for every row of `x` into `out`."""
         n = x.shape[0]
-        rows = min(n, _BLOCK)
-        compiled = self._borrow(network, rows)
+        compiled = self._borrow(network, n)
         with compiled.session():
             for start in range(0, n, _BLOCK):
                 stop = min(start + _BLOCK, n)
                 compiled.run_on(x[start:stop], out[start:stop])
-        if rows in self._idle:
-            self._idle[rows].append(compiled)
+        self._idle[compiled.rows].append(compiled)
 
-    def _borrow(self, network, rows):
+    def _borrow(self, network, n):
+        size = next((size for size in _SIZES if n <= size), _BLOCK)
         try:
-            return self._idle[rows].pop()
-        except (KeyError, IndexError):
+            return self._idle[size].pop()
+        except IndexError:
             x = Buffer("x", (ROWS, *network.input_shape))
-            return ForwardPass(network, x, rows)
+            return ForwardPass(network, x, size)
 
 
 def sparse_raw_outputs(network, x, out):

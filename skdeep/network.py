@@ -5,9 +5,11 @@ optimizer's step, the decay, clipping and a copy of the model are each one call.
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.blas import dnrm2
 from scipy.sparse import issparse
 
 from skdeep import kernels
@@ -139,12 +141,12 @@ class Network:
         self.shapes = []
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
+            self.shapes.append(_output_shape(name, layer, shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():
                 self._states[name, key] = state
-            shape = layer.output_shape(shape)
-            self.shapes.append(shape)
+            shape = self.shapes[-1]
 
         decayed = {k: p.shape for k, p in self._specifications.items() if p.decays}
         others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
@@ -183,8 +185,40 @@ class Network:
         if self.optimizer.decoupled_weight_decay:
             return 0.0
         decayed = self.parameters[: self.n_decayed]
-        # not a BLAS product: its sum would depend on the number of threads
-        return 0.5 * self.settings.weight_decay * float(np.sum(decayed * decayed))
+        with np.errstate(over="ignore", invalid="ignore"):
+            # not a BLAS product: its sum would depend on the number of threads
+            return 0.5 * self.settings.weight_decay * float(np.sum(decayed * decayed))
+
+    def is_finite(self):
+        """Whether all parameters, and the penalty on them, are finite numbers."""
+        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.penalty()))
+
+    def layer_norms(self, vector):
+        """The norm of each layer's part of a vector such as the gradient.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n_parameters,)
+            As long as the parameters.
+
+        Returns
+        -------
+        norms : dict of str to float
+            By the names of the layers that have parameters, from input to output.
+        """
+        norms = {}
+        for address in self._specifications:
+            part = vector[self._arrays.ranges[address]].astype(np.float64)
+            # BLAS scales before it squares, so that squares do not overflow
+            norms[address[0]] = math.hypot(norms.get(address[0], 0.0), dnrm2(part))
+        return norms
+
+    def copy(self):
+        """A network with weights and statistics of its own, equal to these."""
+        twin = copy(self)
+        twin.parameters, twin.state = self.parameters.copy(), self.state.copy()
+        twin._forward_passes = ForwardPasses()
+        return twin
 
     def make_writeable(self):
         """Copy what was loaded from read-only memory, so that training can go on."""
@@ -422,6 +456,16 @@ class Network:
         data = self.plan.no_data(self.input_shape, self.shapes[-1], self.dtype)
         memory = StepMemory(self, (0, 0), 0)
         return self.training_program(self.plan, data, memory)
+
+
+def _output_shape(name, layer, input_shape):
+    try:
+        return tuple(layer.output_shape(input_shape))
+    except ValueError as error:
+        raise ValueError(
+            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
+            f"{error}"
+        ) from error
 
 
 def _vector(name, array):

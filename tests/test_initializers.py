@@ -17,7 +17,7 @@ from skdeep.initializers import (
     Orthogonal,
     get_initializer,
 )
-from skdeep.layers import BatchNormalization, Dense
+from skdeep.layers import BatchNorm, Dense
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import SquaredError
 from skdeep.network import Network
@@ -124,7 +124,7 @@ def test_an_instance_is_checked_and_kept():
 def make_network(dtype=np.float64, units=4):
     layers = [
         ("hidden", Dense(5, kernel_initializer="he_normal")),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("output", Dense(units, bias_initializer=Constant(0.5))),
     ]
     return Network(layers, SquaredError(), SGD(), input_shape=(3,), dtype=dtype)

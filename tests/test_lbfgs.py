@@ -16,6 +16,19 @@ from skdeep.training.monitor import Monitor, StoppingRule
 from skdeep.training.state import TrainingState
 
 
+class NoTasks:
+    """Nobody to tell of epochs."""
+
+    def begin_epoch(self, monitor):
+        pass
+
+    def end_epoch(self, monitor):
+        return False
+
+    def abandon_epoch(self):
+        pass
+
+
 def fit(data, *layers, loss=None, weight_decay=0.0, max_epochs=500, **options):
     """A network trained by L-BFGS, and where its training stands."""
     network = Network(
@@ -29,7 +42,7 @@ def fit(data, *layers, loss=None, weight_decay=0.0, max_epochs=500, **options):
     network.initialize((1, 2))
     state = TrainingState((1, 2))
     rule = StoppingRule(max_epochs, 1e-10, max_epochs, False)
-    monitor = Monitor(network, state, rule, None, False)
+    monitor = Monitor(network, state, rule, NoTasks())
     minimize_lbfgs(network, data, state, monitor)
     return network, state
 
@@ -132,9 +145,9 @@ def test_weights_are_those_of_the_last_iteration_when_no_further_step_is_found(
     weights = []
     end_epoch = Monitor.end_epoch
 
-    def remember(monitor, loss, learning_rate):
+    def remember(monitor, *arguments):
         weights.append(monitor.network.parameters.copy())
-        return end_epoch(monitor, loss, learning_rate)
+        end_epoch(monitor, *arguments)
 
     monkeypatch.setattr(Monitor, "end_epoch", remember)
     data = draw_data()

@@ -8,8 +8,9 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import train_test_split
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
@@ -19,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from skdeep.batch import TrainingData
+from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.network import Network, Settings
@@ -26,9 +28,11 @@ from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.lbfgs import minimize_lbfgs
 from skdeep.training.monitor import Monitor, StoppingRule
-from skdeep.training.state import TrainingState
+from skdeep.training.state import TrainingState, name_of
+from skdeep.training.tasks import FitTasks
 from skdeep.training.trainer import DescentOptions, descend
 
+_METADATA = "sample_weight", "X_val", "y_val", "sample_weight_val"
 _SHARE = Interval(Real, 0, 1, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
 
@@ -42,7 +46,7 @@ def learns_in_batches(estimator):
     return True
 
 
-class BaseNetworkEstimator(BaseEstimator, ABC):
+class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -150,7 +154,7 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
     def _check_weighted_target(self, y, weight):
         """Raise a ValueError where too little is left of y without zero weights."""
 
-    def _strata(self, y, rows):
+    def _strata(self, y):
         """What the validation split keeps the proportions of, if anything."""
         return None
 
@@ -215,6 +219,32 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
 
     def _fit(self, X, y, weight, validation, *, goes_on, partial=False, classes=None):
         first = not goes_on
+        metadata = dict(zip(_METADATA, (weight, *validation), strict=True))
+        tasks = FitTasks(self, X, y, metadata)
+        X, y, sample_weight, weight = self._check_data(
+            X, y, weight, classes, first, partial
+        )
+        validation = self._check_validation(X.dtype, *validation)
+        self.network_, self._training_state = network, state = self._prepare(X, first)
+        tasks.begin("partial_fit" if partial else "fit", 1 if partial else self.max_iter)
+        if validation is None and self.early_stopping and not partial:
+            strata = self._strata(y)
+            held_out = hold_out(weight, strata, self.validation_fraction, state.key)
+            tasks.leave_out(held_out)
+            validation = X[held_out], y[held_out], sample_weight[held_out]
+            weight[held_out] = 0.0
+        if partial and self._has_stopped_early(state):
+            self._warn_stopped_early(state)
+        elif weight.any():  # else a batch of partial_fit that says nothing
+            target, table = self._encode_target(y, network.dtype)
+            data = TrainingData(X, target, weight, table)
+            self._train(data, validation, tasks, partial)
+        self._learned(keep_state=partial or self.warm_start)
+        if state.ending != "interrupted":
+            tasks.end()
+        return self
+
+    def _check_data(self, X, y, weight, classes, first, partial):
         X, y = validate_data(
             self,
             X,
@@ -237,22 +267,7 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
         weight = sample_weight * self._class_weights(y, sample_weight, partial)
         if not partial:
             self._check_weighted_target(y, weight)
-        network, state = self._prepare(X, first)
-        validate = None
-        if validation[0] is not None:
-            validation = self._check_validation(X.dtype, *validation)
-            validate = self._validation_on(network, *validation)
-        elif self.early_stopping and not partial:
-            held_out = self._hold_out(y, weight, state)
-            rows = (X[held_out], y[held_out], sample_weight[held_out])
-            validate = self._validation_on(network, *rows)
-            weight[held_out] = 0.0
-        target, table = self._encode_target(y, X.dtype)
-        self.network_ = network
-        if weight.any():  # else a batch of partial_fit that says nothing
-            data = TrainingData(X, target, weight, table)
-            self._train(data, state, validate, partial)
-        return self._learned(state, keep_state=partial or self.warm_start)
+        return X, y, sample_weight, weight
 
     def _prepare(self, X, first):
         """The network and the training state: new ones, or those of the last call."""
@@ -286,20 +301,30 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings
         network.make_writeable()
+        state.start()
         return network, state
 
-    def _train(self, data, state, validate, partial):
-        network = self.network_
+    def _train(self, data, validation, tasks, partial):
+        network, state = self.network_, self._training_state
         lbfgs = isinstance(network.optimizer, LBFGS)
-        # L-BFGS knows a minimum when it sees one: it needs no rule for the training loss
-        patience = math.inf if lbfgs and not self.early_stopping else self.n_iter_no_change
+        watches = self.early_stopping and validation is not None
+        # L-BFGS knows a minimum when it sees one, and whoever calls partial_fit knows
+        # when to stop: they need no rule for the training loss.
+        patient = (lbfgs or partial) and not watches
         rule = StoppingRule(
             max_epochs=1 if partial else self.max_iter,
             tol=self.tol,
-            n_iter_no_change=patience,
-            restore_best=self.early_stopping and validate is not None,
+            n_iter_no_change=math.inf if patient else self.n_iter_no_change,
+            restore_best=watches,
+            pauses=partial,
         )
-        monitor = Monitor(network, state, rule, validate, self.verbose)
+        watched, validate = "loss", None
+        if validation is not None:
+            watched = f"validation {name_of(self.monitor)}"
+            validate = validation_on(self, *validation)
+        if validation is not None or not partial:
+            state.watch(watched)
+        monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
             self._check_deterministic()
             minimize_lbfgs(network, data, state, monitor)
@@ -308,6 +333,25 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
             descend(network, data, options, state, monitor)
         if not partial:
             monitor.check_outcome()
+            if state.ending == "no_improvement":
+                state.waited = 0  # whatever comes next is waited for anew
+
+    def _has_stopped_early(self, state):
+        """Whether the patience of earlier calls of partial_fit is used up."""
+        watches = self.early_stopping and state.watched != "loss"
+        return watches and state.waited > self.n_iter_no_change
+
+    def _warn_stopped_early(self, state):
+        state.ending = "no_improvement"
+        warnings.warn(
+            f"Early stopping ended training: {state.watched} had not improved for "
+            f"{state.waited} epochs. The weights of the best epoch, {state.best_epoch}, "
+            "are kept, and partial_fit changes nothing any more. To train on from them, "
+            "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
+            "fit.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
 
     def _check_deterministic(self):
         if self.input_dropout or np.any(np.asarray(self.dropout) != 0):
@@ -326,7 +370,7 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
             ),
             schedule=get_schedule(self.learning_rate_schedule),
-            planned_epochs=max(state.epoch + max_epochs, self.max_iter),
+            planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
         )
 
     def _batch_rows(self, n):
@@ -343,33 +387,32 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
             )
         return min(self.batch_size, n)
 
-    def _learned(self, state, keep_state):
-        # the optimizer's state is as large as the weights, or twice
+    def _learned(self, keep_state):
+        state = self._training_state
         if not keep_state:
-            state.optimizer_state = {}
-        self._training_state = state
+            self._training_state = state.result()
         self.n_iter_ = state.epoch
         self.best_iter_ = state.best_epoch
+        self.stopped_early_ = state.ending == "no_improvement"
         self.n_parameters_ = self.network_.parameters.size
         losses = state.history.get("loss", [math.inf])
         self.loss_ = float(losses[-1])
         self.best_loss_ = float(min(state.history.get("validation_loss", losses)))
-        return self
 
-    # --- validation data ----------------------------------------------------------
-
-    def _hold_out(self, y, weight, state):
-        """The numbers of the samples that early stopping sets aside."""
-        rows = np.flatnonzero(weight)
-        _, held_out = train_test_split(
-            rows,
-            test_size=self.validation_fraction,
-            random_state=state.key[0] % 2**32,
-            stratify=self._strata(y, rows),
-        )
-        return held_out
+    def _attributes_after(self, network, state):
+        """The attributes of an estimator whose fit had stopped here."""
+        twin = copy.copy(self)
+        twin.network_, twin._training_state = network, state
+        twin._learned(keep_state=False)
+        # it has no callbacks, and its methods must not end those of the fit
+        none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
+        return vars(twin) | none
 
     def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
+        if X_val is None:
+            if y_val is None and sample_weight_val is None:
+                return None
+            raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
         X_val, y_val = validate_data(
@@ -386,35 +429,11 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
         weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
         return X_val, y_val, weight
 
-    def _validation_on(self, network, X, y, sample_weight):
-        """A function that gives the validation values and the monitored one."""
-        target, table = self._encode_target(y, network.dtype)
-        target = TrainingData(X, target, sample_weight, table).targets()
-        class_weight = self._class_weights(y, sample_weight)
-        # It predicts with the network in training, without the names of features that
-        # X has no more.
-        view = copy.copy(self)
-        view.network_ = network
-        vars(view).pop("feature_names_in_", None)
-        by_score = self.monitor != "loss"
-        scorer = check_scoring(view, scoring=self.monitor if by_score else None)
-        # of the scorers, only scikit-learn's own say whether they take weights
-        takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
-        weights = {"sample_weight": sample_weight} if takes_weights else {}
-
-        def validate():
-            losses = network.loss.value(target, network.raw_outputs(X))
-            loss = float(np.average(losses, weights=sample_weight * class_weight))
-            score = float(scorer(view, X, y, **weights))
-            values = {"validation_loss": loss, "validation_score": score}
-            return values, -score if by_score else loss
-
-        return validate
-
     # --- predicting ---------------------------------------------------------------
 
     def _raw_outputs(self, X):
-        check_is_fitted(self)
+        if not hasattr(self, "network_"):  # asking first takes a tenth off one row's time
+            check_is_fitted(self)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=self.network_.dtype, reset=False
         )
@@ -445,8 +464,9 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
             raise AttributeError(
                 f"This {type(self).__name__} is not fitted yet: call fit first."
             )
-        history = self._training_state.history.items()
-        return {name: np.asarray(x) for name, x in history if name != "monitored"}
+        state = self._training_state
+        history = {k: np.asarray(x) for k, x in state.history.items() if k != "monitored"}
+        return history | {"learning_rate": state.learning_rates()}
 
     @property
     def loss_curve_(self):
@@ -463,6 +483,9 @@ class BaseNetworkEstimator(BaseEstimator, ABC):
     def _curve(self, name):
         history = self.history_
         return history[name].tolist() if name in history else None
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "n_iter_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

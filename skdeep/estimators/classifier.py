@@ -167,14 +167,23 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         if not weight.any():
             raise ValueError("All samples have the weight zero: there is no class left.")
 
-    def _strata(self, y, rows):
-        return y[rows] if y.ndim == 1 else None
+    def _strata(self, y):
+        return y if y.ndim == 1 else None
 
     # --- fitting ------------------------------------------------------------------
 
     @available_if(learns_in_batches)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X,
+        y,
+        classes=None,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+    ):
         """Train for one more epoch, on these samples only.
 
         Parameters
@@ -191,6 +200,19 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
 
         sample_weight : array-like of shape (n_samples,), default=None
             The samples' weights.
+
+        X_val : {array-like, sparse matrix} of shape (n_validation, n_features), \
+                default=None
+            Validation data. With `early_stopping`, the best weights on them are
+            remembered from call to call. After more than `n_iter_no_change` calls with
+            validation data that brought no improvement they are restored,
+            `stopped_early_` is True, and further calls change nothing but warn.
+
+        y_val : array-like, default=None
+            The targets of the validation data.
+
+        sample_weight_val : array-like of shape (n_validation,), default=None
+            The weights of the validation data.
 
         Returns
         -------
@@ -214,7 +236,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
             X,
             y,
             sample_weight,
-            (None, None, None),
+            (X_val, y_val, sample_weight_val),
             goes_on=goes_on,
             partial=True,
             classes=classes,

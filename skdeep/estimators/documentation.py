@@ -123,9 +123,13 @@ ATTRIBUTES = """
         The score on the validation data after each epoch: of the scorer in `monitor`,
         else what `score` gives.
 
-    history_ : dict of str to ndarray of shape (n_iter_,)
-        What was recorded for each epoch: ``"loss"``, ``"learning_rate"`` and, with
-        validation data, ``"validation_loss"`` and ``"validation_score"``.
+    stopped_early_ : bool
+        Whether training ended because the monitored value no longer improved.
+
+    history_ : dict of str to ndarray
+        What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
+        validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
+        (n_steps,) the ``"learning_rate"`` of every single step.
 
     n_parameters_ : int
         The number of trained parameters.

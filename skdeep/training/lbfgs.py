@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from skdeep.batch import BatchPlan
 from skdeep.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
+from skdeep.training.divergence import Step, explain_divergence
 
 
 def minimize_lbfgs(network, data, state, monitor):
@@ -33,20 +34,35 @@ def minimize_lbfgs(network, data, state, monitor):
     data = replace(data, weight=weight)
     evaluate = network.objective(data, rows)
     network.plan = BatchPlan.of(data, len(rows), whole=False)
-    last = {"stopped": False}
+    last = {"begun": False}
 
     def objective(parameters):
+        if not last["begun"]:
+            last["begun"] = True
+            monitor.start_epoch()
         last["parameters"] = parameters.copy()
-        last["cost"], gradient = evaluate(parameters)
-        return last["cost"], gradient
+        last["cost"], last["gradient"] = evaluate(parameters)
+        return last["cost"], last["gradient"]
+
+    def explain():
+        step = Step(
+            epoch=state.epoch + 1,
+            number=1,
+            loss=last["cost"],
+            norms=network.layer_norms(last["gradient"]),
+            learning_rate=1.0,
+            update_failed=False,
+        )
+        return explain_divergence([step])
 
     def end_iteration(intermediate_result):
         # the last evaluation may have been elsewhere on the line that was searched
         if not np.array_equal(last["parameters"], intermediate_result.x):
             objective(intermediate_result.x)
-        monitor.start_epoch()
-        last["stopped"] = monitor.end_epoch(last["cost"] - network.penalty(), 1.0)
-        if last["stopped"]:
+        last["begun"] = False
+        monitor.keep_weights()  # the cost is that of the weights after the iteration
+        monitor.end_epoch(last["cost"], np.ones(1), explain)
+        if state.ending:
             raise StopIteration
 
     optimizer, rule = network.optimizer, monitor.rule
@@ -68,12 +84,13 @@ def minimize_lbfgs(network, data, state, monitor):
                     "ftol": 64 * np.finfo(np.float64).eps,
                 },
             )
-            if not last["stopped"] and not np.array_equal(last["parameters"], result.x):
+            if not state.ending and not np.array_equal(last["parameters"], result.x):
                 objective(result.x)  # the last line search found nothing better
             if not result.nit:
                 # a minimum already, or no step to be found: an epoch that stays there
                 end_iteration(result)
-        monitor.converged = monitor.converged or result.status == 0
+        state.ending = state.ending or ("minimum" if result.status == 0 else "max_iter")
+        monitor.tasks.abandon_epoch()
     except StopIteration:
         pass
     except KeyboardInterrupt:

@@ -1,9 +1,32 @@
 """What training must remember to go on later, and copies of the weights to go back to."""
 
 import math
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+
+def name_of(value):
+    """What `repr` says, without addresses: the same in every process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+class Snapshot:
+    """A copy of a network's weights and statistics."""
+
+    def __init__(self, network):
+        self.parameters = np.empty_like(network.parameters)
+        self.statistics = np.empty_like(network.state)
+        self.take(network)
+
+    def take(self, network):
+        np.copyto(self.parameters, network.parameters)
+        np.copyto(self.statistics, network.state)
+
+    def restore(self, network):
+        np.copyto(network.parameters, self.parameters)
+        np.copyto(network.state, self.statistics)
 
 
 @dataclass
@@ -24,11 +47,23 @@ class TrainingState:
     step : int, default=0
         The steps done.
 
+    first_epoch : int, default=0
+        The epochs that were done when this call of `fit` began.
+
     optimizer_state : dict of str to ndarray
         The optimizer's vectors and numbers.
 
     history : dict of str to list
         What was recorded, an entry for each epoch.
+
+    rates : list of ndarray
+        The learning rates of each epoch's steps: one number where all are alike.
+
+    steps : list of int
+        The steps of each epoch.
+
+    watched : str, default="loss"
+        What the monitored values are of.
 
     best : float, default=inf
         The lowest monitored value.
@@ -36,37 +71,65 @@ class TrainingState:
     best_epoch : int, default=0
         The epoch of the lowest monitored value, from 1.
 
+    best_weights : Snapshot or None, default=None
+        The weights and statistics of that epoch.
+
     waited : int, default=0
         The epochs since the monitored value last fell by the tolerance.
+
+    ending : {"", "no_improvement", "minimum", "max_iter", "callback", "diverged", \
+"interrupted"}, default=""
+        Why training ended; empty while it goes on.
     """
 
     key: tuple
     epoch: int = 0
     step: int = 0
+    first_epoch: int = 0
     optimizer_state: dict = field(default_factory=dict)
     history: dict = field(default_factory=dict)
+    rates: list = field(default_factory=list)
+    steps: list = field(default_factory=list)
+    watched: str = "loss"
     best: float = math.inf
     best_epoch: int = 0
+    best_weights: Snapshot | None = None
     waited: int = 0
+    ending: str = ""
 
-    def record(self, **values):
-        """Append one epoch's values to the history."""
+    def start(self):
+        """Begin another call of `fit`, after those before."""
+        self.first_epoch, self.ending = self.epoch, ""
+
+    def watch(self, watched):
+        """Compare values of another kind from now on, and forget those of the last."""
+        if watched != self.watched:
+            self.watched, self.waited = watched, 0
+            self.best, self.best_epoch, self.best_weights = math.inf, 0, None
+
+    def result(self):
+        """A copy that later epochs do not change, without what only they need.
+
+        The optimizer's state is as large as the weights, or twice; so are the best.
+        """
+        return replace(
+            self,
+            optimizer_state={},
+            best_weights=None,
+            history={name: list(values) for name, values in self.history.items()},
+            rates=list(self.rates),
+            steps=list(self.steps),
+        )
+
+    def record(self, rates, **values):
+        """Append one epoch's learning rates and values to the history."""
+        self.steps.append(len(rates))
+        constant = np.all(rates == rates[0])
+        self.rates.append(np.array(rates[:1] if constant else rates))
         for name, value in values.items():
             self.history.setdefault(name, []).append(value)
 
-
-class Snapshot:
-    """A copy of a network's weights and statistics."""
-
-    def __init__(self, network):
-        self._parameters = np.empty_like(network.parameters)
-        self._state = np.empty_like(network.state)
-        self.take(network)
-
-    def take(self, network):
-        np.copyto(self._parameters, network.parameters)
-        np.copyto(self._state, network.state)
-
-    def restore(self, network):
-        np.copyto(network.parameters, self._parameters)
-        np.copyto(network.state, self._state)
+    def learning_rates(self):
+        """The learning rate of every step of all epochs."""
+        each = zip(self.rates, self.steps, strict=True)
+        return np.concatenate([np.zeros(0), *(np.broadcast_to(r, n) for r, n in each)])

@@ -27,11 +27,21 @@ def max_pool_forward(x, pool_size, strides, padding, mask, largest, out):
         largest.fill(0)
     for number, (_, outputs, inputs) in _places(x, out, pool_size, strides, padding):
         candidate, best = x[:, *inputs], out[:, *outputs]
-        if largest is not None:
+        if largest is not None and number:
             better = mask[:, *outputs]
             np.greater(candidate, best, out=better)
-            np.copyto(largest[:, *outputs], number, where=better)
+            _note(number, better, largest[:, *outputs])
         np.maximum(candidate, best, out=best)
+
+
+def _note(number, better, largest):
+    """Write a number, above all before it, where it is better."""
+    if largest.dtype == np.uint8:  # products of bytes are several times as fast
+        flags = better.view(np.uint8)
+        np.multiply(flags, np.uint8(number), out=flags)
+        np.maximum(largest, flags, out=largest)
+    else:
+        np.copyto(largest, number, where=better)
 
 
 @kernel("rows", writes="d_x", d_out=0, largest=0, mask=0, work=0, d_x=0)

@@ -1,0 +1,140 @@
+"""Where training diverged: the step, and the layer whose gradient blew up first.
+
+Nothing is watched while training goes well. A failed epoch is done again, one step after
+the other, from a copy of the training state that is taken now and then: random numbers
+are a function of the step, so that everything happens as it did before.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skdeep.training.state import Snapshot
+
+
+class RestartPoint:
+    """A copy of all that decides the coming steps, at the start of an epoch.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+
+    optimizer_state : dict of str to ndarray
+        The optimizer's vectors and numbers, which change in place.
+
+    epoch, step : int
+        The epochs and steps done.
+    """
+
+    def __init__(self, network, optimizer_state, epoch, step):
+        self._snapshot = Snapshot(network)
+        self._optimizer_state = {k: v.copy() for k, v in optimizer_state.items()}
+        self.epoch, self.step = epoch, step
+
+    def take(self, network, optimizer_state, epoch, step):
+        self._snapshot.take(network)
+        for name, array in optimizer_state.items():
+            np.copyto(self._optimizer_state[name], array)
+        self.epoch, self.step = epoch, step
+
+    def restore(self, network, optimizer_state):
+        self._snapshot.restore(network)
+        for name, array in self._optimizer_state.items():
+            np.copyto(optimizer_state[name], array)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was seen of one step.
+
+    Parameters
+    ----------
+    epoch, number : int
+        The epoch, and the step in it, from 1.
+
+    loss : float
+        The mean loss of the batch.
+
+    norms : dict of str to float
+        The norm of the gradient of each layer, from input to output, before clipping
+        and weight decay.
+
+    learning_rate : float
+        The learning rate.
+
+    update_failed : bool
+        Whether weights, or the penalty on them, are infinite or NaN after the step.
+    """
+
+    epoch: int
+    number: int
+    loss: float
+    norms: dict
+    learning_rate: float
+    update_failed: bool
+
+    @property
+    def failed(self):
+        finite = np.isfinite([self.loss, *self.norms.values()]).all()
+        return self.update_failed or not finite
+
+
+def explain_divergence(steps):
+    """Say at which step training diverged, and which layer's gradient did first.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+        The steps up to the end of the epoch that failed.
+
+    Returns
+    -------
+    explanation : str
+        Goes on from ``"in epoch 3"``; empty where all steps are finite now, as with a
+        loss that gives another value every time.
+    """
+    first = last = None
+    for step in steps:
+        if step.failed:
+            return _describe(step, first, last)
+        first, last = first or step, step
+    return ""
+
+
+def _describe(failed, first, last):
+    if not np.isfinite(failed.loss):
+        what = f"the loss became {failed.loss}"
+    elif failed.update_failed:
+        what = "the weights became too large"
+    else:
+        what = "the gradient became infinite"
+    text = f", step {failed.number}: {what}."
+    layer = _first_to_blow_up(failed, first, last)
+    if layer is None:
+        return text
+    norm, when = failed.norms[layer], "in that step"
+    if last is not None and not np.isfinite(norm):
+        norm, when = last.norms[layer], "the step before"
+    text += (
+        f" The gradient of layer {layer!r} blew up first: its norm was {norm:.3g} {when}"
+    )
+    if first is not None and first is not last:
+        text += f", {first.norms[layer]:.3g} at the start of epoch {first.epoch}"
+    return f"{text}. The learning rate was {failed.learning_rate:.3g}."
+
+
+def _first_to_blow_up(failed, first, last):
+    """The layer to name, or None where no gradient says anything."""
+    infinite = [name for name, norm in failed.norms.items() if not np.isfinite(norm)]
+    if infinite and (len(infinite) < len(failed.norms) or np.isfinite(failed.loss)):
+        return infinite[-1]  # gradients are computed from the output to the input
+    # All at once, by a loss that is not finite: before, one grew more than the others.
+    late = last if infinite else failed
+    if late is None:
+        return None
+    if first is None or first is late:
+        return max(late.norms, key=late.norms.get)
+    floor = 1e-3 * max(first.norms.values())  # a gradient of almost zero grows easily
+    growth = {k: late.norms[k] / max(first.norms[k], floor, 1e-300) for k in late.norms}
+    return max(growth, key=growth.get)
