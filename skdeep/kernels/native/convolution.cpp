@@ -698,29 +698,35 @@ void convolution_backward_kernel(const Operation& o, Worker& worker, long begin,
   }
 }
 
-// Sums of columns over all places, in blocks of rows to lose fewer digits
+// Sums of columns over all places, in blocks of rows and blocks of those, to lose fewer
+// digits; every vector of columns goes through a block while it is in the cache.
 template <class T>
-void convolution_backward_bias(const Operation& o, Worker&, long begin, long end) {
+void convolution_backward_bias(const Operation& o, Worker& worker, long begin, long end) {
   constexpr long block = 64;
+  constexpr long most = scratch_bytes / (long)sizeof(T);
   const T* d_out = array<T>(o, 0);
-  T* d_bias = array<T>(o, 1);
+  T *d_bias = array<T>(o, 1), *part = (T*)worker.scratch;
   const long filters = o.argument[1].rows;
   const long places = o.argument[0].rows * o.argument[0].columns / larger(1, filters);
-  each_vector<T>(begin, end, [=](auto at) {
-    Vector<T> total{};
+  for (long j = begin; j < end; j += most) {
+    const long stop = smaller(j + most, end);
+    fill_zeros(d_bias + j, stop - j);
     for (long start = 0; start < places; start += block * block) {
+      fill_zeros(part, stop - j);
       const long end_of_part = smaller(start + block * block, places);
-      Vector<T> part{};
       for (long i = start; i < end_of_part; i += block) {
-        const long stop = smaller(i + block, end_of_part);
-        Vector<T> sum{};
-        for (long k = i; k < stop; ++k) sum += at.load(d_out + k * filters);
-        part += sum;
+        const long last = smaller(i + block, end_of_part);
+        each_vector<T>(j, stop, [=](auto at) {
+          Vector<T> sum{};
+          for (long k = i; k < last; ++k) sum += at.load(d_out + k * filters);
+          at.store(part - j, at.load(part - j) + sum);
+        });
       }
-      total += part;
+      each_vector<T>(j, stop, [=](auto at) {
+        at.store(d_bias, at.load(d_bias) + at.load(part - j));
+      });
     }
-    at.store(d_bias, total);
-  });
+  }
 }
 
 bool is_double(const Operation& o) { return o.argument[1].type == Type::float64; }

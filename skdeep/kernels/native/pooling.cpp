@@ -41,6 +41,15 @@ SKDEEP_INLINE Window window_at(const Pooling& p, long y, long x) {
 // Call body(number of the place, number of the input) for places inside, row by row.
 template <class Body>
 SKDEEP_INLINE void each_place(const Pooling& p, const Window& w, Body body) {
+  // the usual one
+  if (p.rows.window == 2 && p.columns.window == 2 && w.rows.size() == 2 &&
+      w.columns.size() == 2) {
+    body(0, w.input);
+    body(1, w.input + 1);
+    body(2, w.input + p.columns.in);
+    body(3, w.input + p.columns.in + 1);
+    return;
+  }
   for (long k = w.rows.begin; k < w.rows.end; ++k) {
     for (long l = w.columns.begin; l < w.columns.end; ++l) {
       body((int)(k * p.columns.window + l), w.input + k * p.columns.in + l);
@@ -51,26 +60,58 @@ SKDEEP_INLINE void each_place(const Pooling& p, const Window& w, Body body) {
 // --- which place of the window: bytes, or 32 bits for windows of more than 256 ----------
 
 template <class T, class Place>
-SKDEEP_INLINE Integers<T> load_places(const Place* from, int count) {
-  typedef Place Places __attribute__((vector_size(width<T> * sizeof(Place))));
-  Places places{};
-  if (count == width<T>) {
-    __builtin_memcpy(&places, from, sizeof places);
-  } else {
-    for (int i = 0; i < count; ++i) places[i] = from[i];
+SKDEEP_INLINE Integers<T> widen(const Place* from) {
+#if defined(__AVX512F__)
+  // what a compiler makes of the general case goes through single numbers
+  if constexpr (sizeof(Place) == 1 && sizeof(T) == 4) {
+    return (Integers<T>)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)from));
+  } else if constexpr (sizeof(Place) == 1) {
+    return (Integers<T>)_mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i*)from));
   }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(Place) == 1 && sizeof(T) == 4) {
+    return (Integers<T>)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)from));
+  }
+#endif
+  typedef Place Places __attribute__((vector_size(width<T> * sizeof(Place))));
+  Places places;
+  __builtin_memcpy(&places, from, sizeof places);
   return __builtin_convertvector(places, Integers<T>);
 }
 
 template <class T, class Place>
-SKDEEP_INLINE void store_places(Place* to, Integers<T> numbers, int count) {
+SKDEEP_INLINE void narrow(Integers<T> numbers, Place* to) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Place) == 1 && sizeof(T) == 4) {
+    _mm_storeu_si128((__m128i*)to, _mm512_cvtepi32_epi8((__m512i)numbers));
+    return;
+  } else if constexpr (sizeof(Place) == 1) {
+    _mm_storel_epi64((__m128i*)to, _mm512_cvtepi64_epi8((__m512i)numbers));
+    return;
+  }
+#endif
   typedef Place Places __attribute__((vector_size(width<T> * sizeof(Place))));
   const Places places = __builtin_convertvector(numbers, Places);
+  __builtin_memcpy(to, &places, sizeof places);
+}
+
+template <class T, class Place>
+SKDEEP_INLINE Integers<T> load_places(const Place* from, int count) {
+  if (count == width<T>) return widen<T>(from);
+  Place places[width<T>] = {};
+  for (int i = 0; i < count; ++i) places[i] = from[i];
+  return widen<T>(places);
+}
+
+template <class T, class Place>
+SKDEEP_INLINE void store_places(Place* to, Integers<T> numbers, int count) {
   if (count == width<T>) {
-    __builtin_memcpy(to, &places, sizeof places);
-  } else {
-    for (int i = 0; i < count; ++i) to[i] = places[i];
+    narrow<T>(numbers, to);
+    return;
   }
+  Place places[width<T>];
+  narrow<T>(numbers, places);
+  for (int i = 0; i < count; ++i) to[i] = places[i];
 }
 
 template <class T>
@@ -87,12 +128,10 @@ SKDEEP_INLINE int count_of(Part<T> part) {
 template <class T, class Place, bool Marks>
 void max_pool(const Pooling& p, const T* x, Place* largest, T* out, long images) {
   const long inputs = p.rows.in * p.columns.in;
-  const bool is_two_by_two = p.rows.window == 2 && p.columns.window == 2;
   for (long i = 0; i < images; ++i, x += inputs * p.channels) {
     for (long y = 0; y < p.rows.out; ++y) {
       for (long c = 0; c < p.columns.out; ++c, out += p.channels) {
         const Window w = window_at(p, y, c);
-        const bool whole = is_two_by_two && w.rows.size() == 2 && w.columns.size() == 2;
         each_vector<T>(0, p.channels, [&](auto at) {
           Vector<T> best = broadcast((T)-__builtin_inf());
           Integers<T> number{};
@@ -104,14 +143,7 @@ void max_pool(const Pooling& p, const T* x, Place* largest, T* out, long images)
             }
             best = (candidate > best) | (candidate != candidate) ? candidate : best;
           };
-          if (whole) {
-            look(0, w.input);
-            look(1, w.input + 1);
-            look(2, w.input + p.columns.in);
-            look(3, w.input + p.columns.in + 1);
-          } else {
-            each_place(p, w, look);
-          }
+          each_place(p, w, look);
           at.store(out, best);
           if constexpr (Marks) {
             store_places<T>(largest + at.offset, number, count_of(at));
@@ -140,33 +172,40 @@ void max_pool_forward(const Operation& o, Worker&, long begin, long end) {
   }
 }
 
-// Give each input what `part(at, output, place)` says of every window that sees it.
-// Outputs are gone through from the last, so that an input adds up its windows in the
-// order of its place in them.
+// Give each input what `part(at, output, window)(place)` says of every window that sees it.
 template <class T, class Part>
 SKDEEP_INLINE void scatter(const Pooling& p, T* d_x, Part part) {
-  const bool apart =
-      p.rows.stride >= p.rows.window && p.columns.stride >= p.columns.window;
-  const bool all = p.rows.stride == p.rows.window && p.columns.stride == p.columns.window &&
-                   p.rows.out * p.rows.window == p.rows.in &&
-                   p.columns.out * p.columns.window == p.columns.in;
-  if (!apart || !all) fill_zeros(d_x, p.rows.in * p.columns.in * p.channels);
-  for (long y = p.rows.out - 1; y >= 0; --y) {
-    for (long c = p.columns.out - 1; c >= 0; --c) {
-      const Window w = window_at(p, y, c);
-      const long output = (y * p.columns.out + c) * p.channels;
-      each_vector<T>(0, p.channels, [&](auto at) {
-        const auto value = part(at, output, w);
-        if (apart) {
+  const Axis &rows = p.rows, &columns = p.columns;
+  const bool apart = rows.stride >= rows.window && columns.stride >= columns.window;
+  const bool all = rows.stride == rows.window && columns.stride == columns.window &&
+                   rows.out * rows.window == rows.in && rows.padding == 0 &&
+                   columns.out * columns.window == columns.in && columns.padding == 0;
+  if (!all) fill_zeros(d_x, rows.in * columns.in * p.channels);
+  if (apart) {
+    for (long y = 0; y < rows.out; ++y) {
+      for (long c = 0; c < columns.out; ++c) {
+        const Window w = window_at(p, y, c);
+        each_vector<T>(0, p.channels, [&](auto at) {
+          const auto value = part(at, (y * columns.out + c) * p.channels, w);
           each_place(p, w, [&](int place, long input) {
             at.store(d_x + input * p.channels, value(place));
           });
-        } else {
-          each_place(p, w, [&](int place, long input) {
-            T* to = d_x + input * p.channels;
-            at.store(to, at.load(to) + value(place));
-          });
-        }
+        });
+      }
+    }
+    return;
+  }
+  // Outputs are gone through from the last, so that an input adds up its windows in the
+  // order of its place in them.
+  for (long y = rows.out - 1; y >= 0; --y) {
+    for (long c = columns.out - 1; c >= 0; --c) {
+      const Window w = window_at(p, y, c);
+      each_vector<T>(0, p.channels, [&](auto at) {
+        const auto value = part(at, (y * columns.out + c) * p.channels, w);
+        each_place(p, w, [&](int place, long input) {
+          T* to = d_x + input * p.channels;
+          at.store(to, at.load(to) + value(place));
+        });
       });
     }
   }
