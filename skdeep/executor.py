@@ -229,6 +229,7 @@ class NativeProgram:
             np.may_share_memory(source, result)
             or self._program.uses_python
             or not x.flags.c_contiguous
+            or x.dtype != source.dtype
         ):
             source[...] = x
             self.run()

@@ -316,7 +316,8 @@ class Network:
             "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
         }
         index = Buffer("index", (ROWS,), array=memory.index)
-        x, target, shared["weight"] = write_batch(calls, plan, data, index)
+        batch = write_batch(calls, shared, plan, data, index)
+        x, target, shared["weight"] = batch
         shared["reserved"] = {x}
         layers = [layer for _, layer in self.layers]
         scopes = list(self.scopes(calls, shared, memory.gradient))

@@ -46,6 +46,11 @@ def learns_in_batches(estimator):
     return True
 
 
+def number_type(X):
+    """The type of a network's numbers for some X: bytes become float32."""
+    return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
+
+
 class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators that train a network.
 
@@ -139,6 +144,21 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _layers(self, n_outputs):
         """The layers, as (name, layer) pairs, for so many outputs."""
 
+    def _data_options(self, dtypes):
+        """What scikit-learn's validation accepts as X, given types of floating point."""
+        return {"accept_sparse": "csr", "dtype": dtypes}
+
+    def _augmentation(self):
+        """What changes the inputs of every batch at random."""
+        return ()
+
+    def _learn_input(self, X):
+        """Learn what the samples are from the first X."""
+
+    def _as_samples(self, X):
+        """X as the network takes it."""
+        return X
+
     @abstractmethod
     def _learn_target(self, y, classes, first):
         """Check y and learn its type: classes, number of outputs, and the loss."""
@@ -224,7 +244,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         X, y, sample_weight, weight = self._check_data(
             X, y, weight, classes, first, partial
         )
-        validation = self._check_validation(X.dtype, *validation)
+        validation = self._check_validation([number_type(X)], *validation)
         self.network_, self._training_state = network, state = self._prepare(X, first)
         tasks.begin("partial_fit" if partial else "fit", 1 if partial else self.max_iter)
         if validation is None and self.early_stopping and not partial:
@@ -237,7 +257,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self._warn_stopped_early(state)
         elif weight.any():  # else a batch of partial_fit that says nothing
             target, table = self._encode_target(y, network.dtype)
-            data = TrainingData(X, target, weight, table)
+            data = TrainingData(self._as_samples(X), target, weight, table)
             self._train(data, validation, tasks, partial)
         self._learned(keep_state=partial or self.warm_start)
         if state.ending != "interrupted":
@@ -249,18 +269,19 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self,
             X,
             y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32] if first else self.network_.dtype,
+            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=first,
         )
+        if first:
+            self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
             weight,
             X,
-            dtype=X.dtype,
+            dtype=number_type(X),
             ensure_non_negative=True,
             allow_all_zero_weights=partial,
         )
@@ -283,8 +304,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 layers,
                 self._loss,
                 optimizer,
-                input_shape=X.shape[1:],
-                dtype=X.dtype,
+                input_shape=self._as_samples(X).shape[1:],
+                dtype=number_type(X),
                 settings=settings,
             )
             network.initialize(key)
@@ -354,7 +375,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _check_deterministic(self):
-        if self.input_dropout or np.any(np.asarray(self.dropout) != 0):
+        if any(layer.is_random for _, layer in self.network_.layers):
             raise ValueError(
                 "optimizer='lbfgs' needs a loss that is the same at every evaluation, "
                 "so dropout and input_dropout must be 0. Use another optimizer, such "
@@ -371,6 +392,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             ),
             schedule=get_schedule(self.learning_rate_schedule),
             planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
+            augmentation=self._augmentation(),
         )
 
     def _batch_rows(self, n):
@@ -408,7 +430,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
         return vars(twin) | none
 
-    def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
+    def _check_validation(self, dtypes, X_val, y_val, sample_weight_val):
         if X_val is None:
             if y_val is None and sample_weight_val is None:
                 return None
@@ -419,8 +441,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self,
             X_val,
             y_val,
-            accept_sparse="csr",
-            dtype=dtype,
+            **self._data_options(dtypes),
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
@@ -434,10 +455,11 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _raw_outputs(self, X):
         if not hasattr(self, "network_"):  # asking first takes a tenth off one row's time
             check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=self.network_.dtype, reset=False
-        )
-        return self.network_.raw_outputs(X)
+        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
+        return self.network_.raw_outputs(self._as_samples(X))
+
+    def _dtypes(self):
+        return [self.network_.dtype]
 
     # --- what was learned ---------------------------------------------------------
 

@@ -118,6 +118,6 @@ class Composition:
     def _layers_or_none(self):
         # wrong layers are told of in fit, not when an estimator is printed
         try:
-            return named_layers(self.layers)
+            return named_layers(self.layers or ())
         except (TypeError, ValueError):
             return []

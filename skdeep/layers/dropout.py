@@ -39,6 +39,10 @@ class Dropout(Layer):
     def __init__(self, rate=0.5):
         self.rate = rate
 
+    @property
+    def is_random(self):
+        return self.rate > 0
+
     def forward(self, scope, x):
         if isinstance(x, SparseRows):
             # Dropping an entry that is zero changes nothing, so only the others draw.
@@ -98,6 +102,10 @@ class SpatialDropout(Layer):
 
     def __init__(self, rate=0.5):
         self.rate = rate
+
+    @property
+    def is_random(self):
+        return self.rate > 0
 
     def output_shape(self, input_shape):
         check_image(input_shape)

@@ -53,6 +53,11 @@ class Layer(BaseEstimator):
 
     _parameter_constraints = {}
 
+    @property
+    def is_random(self):
+        """Whether training computes something else at every step."""
+        return False
+
     def output_shape(self, input_shape):
         """The shape of one sample's output, from that of its input."""
         return input_shape

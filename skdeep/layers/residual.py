@@ -48,6 +48,10 @@ class Residual(Composition, Layer):
         self.layers = layers
         self.shortcut = shortcut
 
+    @property
+    def is_random(self):
+        return any(layer.is_random for _, layer in present_layers(self.layers))
+
     def output_shape(self, input_shape):
         *_, (_, _, _, shape) = self._steps(input_shape)
         if self.shortcut == "identity" and shape != tuple(input_shape):
@@ -152,6 +156,7 @@ class Residual(Composition, Layer):
 
     def backward_parameters(self, scope, d_out):
         layers, shortcut, shortcut_scope = self._scopes(scope)
+        scope.reserve(d_out)  # both ways back start from it
         if shortcut is not None:
             shortcut.backward_parameters(shortcut_scope, d_out)
         d_branch = d_out

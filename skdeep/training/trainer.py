@@ -34,6 +34,9 @@ class DescentOptions:
 
     planned_epochs : int
         When the schedule ends, in epochs from the very first.
+
+    augmentation : tuple of Augmentation, default=()
+        What changes the inputs of every batch at random.
     """
 
     batch_size: int
@@ -41,6 +44,7 @@ class DescentOptions:
     learning_rate: float
     schedule: object
     planned_epochs: int
+    augmentation: tuple = ()
 
 
 class Epochs:
@@ -72,7 +76,7 @@ class Epochs:
         n, batch_size = len(self._rows), options.batch_size
         whole = batch_size >= n
         n_batch = data.x.shape[0] if whole else batch_size
-        plan = BatchPlan.of(data, n_batch, whole)
+        plan = BatchPlan.of(data, n_batch, whole, options.augmentation)
         # of mean 1 for batches, which divide by their rows; of sum 1 for all rows at once
         scale = (1 if whole else n) / data.weight.sum()
         self._data = replace(data, weight=data.weight * scale)

@@ -5,6 +5,12 @@ ones are tested against.
 """
 
 from skdeep.kernels.reference.activation import ACTIVATIONS
+from skdeep.kernels.reference.augmentation import (
+    cut_out,
+    flip_images,
+    mix_up,
+    shift_images,
+)
 from skdeep.kernels.reference.contract import kernel
 from skdeep.kernels.reference.convolution import (
     convolution_backward_bias,
@@ -112,6 +118,7 @@ __all__ = [
     "convolution_backward_kernel",
     "convolution_forward",
     "convolution_scratch",
+    "cut_out",
     "decay_parameters",
     "dense_backward_bias",
     "dense_backward_input",
@@ -119,6 +126,7 @@ __all__ = [
     "dense_forward",
     "dropout_backward",
     "dropout_forward",
+    "flip_images",
     "gather_rows",
     "gather_sparse_rows",
     "gather_weights",
@@ -135,6 +143,7 @@ __all__ = [
     "log_cosh",
     "max_pool_backward",
     "max_pool_forward",
+    "mix_up",
     "momentum_step",
     "nadam_schedule",
     "nadam_step",
@@ -147,6 +156,7 @@ __all__ = [
     "rmsprop_momentum_step",
     "rmsprop_step",
     "sgd_step",
+    "shift_images",
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",

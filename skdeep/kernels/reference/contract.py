@@ -20,7 +20,7 @@ def kernel(axis, *, writes, in_place=False, flops=None, per_piece="", **split):
         named ``work`` and ``mask`` are scratch: their content means nothing
         before and after the call.
     in_place : bool, default=False
-        Whether ``out`` may be the same memory as the input.
+        Whether ``out`` may be the same memory as the input, or ``d_z`` as ``d_out``.
     flops : callable, default=None
         The number of floating-point operations of a call, from its arguments
         by name. Only matrix products declare it: they are what is worth

@@ -25,7 +25,7 @@ from skdeep.kernels.reference.windows import places
 #: The numbers that a block of windows has, unless a single row of outputs has more.
 BLOCK_NUMBERS = 1 << 17
 #: The pieces that a call can be cut into, each with scratch memory of its own.
-MOST_PIECES = 8
+MOST_PIECES = 4
 # With fewer channels, copies are faster along the image than along the window.
 _FEW_CHANNELS = 8
 
