@@ -42,19 +42,19 @@ Worker this_worker(long bytes) {
   return {scratch.at_least(bytes)};
 }
 
-void run_task(const Task& task, Worker& worker) {
-  for (int s = 0; s < task.count; ++s) {
-    const Segment& segment = task.segments[s];
-    for (long begin = task.begin; begin < task.end;) {
-      const long end = std::min(begin + segment.step, task.end);
-      for (int i = 0; i < segment.count; ++i) {
-        const Operation& o = *segment.operations[i];
-        const long stop = std::min(end, o.length);
-        if (begin < stop) o.kernel(o, worker, begin, stop);
-      }
-      begin = end;
+void run_piece(const Piece& piece, Worker& worker) {
+  for (long begin = piece.begin; begin < piece.end; begin += piece.step) {
+    const long end = std::min(begin + piece.step, piece.end);
+    for (int i = 0; i < piece.count; ++i) {
+      const Operation& o = *piece.operations[i];
+      const long stop = std::min(end, o.length);
+      if (begin < stop) o.kernel(o, worker, begin, stop);
     }
   }
+}
+
+void run_task(const Task& task, Worker& worker) {
+  for (const Piece& piece : task) run_piece(piece, worker);
 }
 
 struct alignas(64) Cursor {
@@ -149,9 +149,7 @@ class Run {
 
   void call_python(const PlannedStage& stage) {
     try {
-      for (const Segment& segment : stage.segments) {
-        callbacks_.call((*segment.operations)->callable);
-      }
+      for (const Task& task : stage.tasks) callbacks_.call((*task[0].operations)->callable);
     } catch (...) {
       error_ = std::current_exception();
       stop_ = true;

@@ -89,7 +89,61 @@ const void* first_written(const Operation& o) {
   return nullptr;
 }
 
+// So many parameters go through all operations of an update at a time.
+constexpr long update_step = 4096;
+
 long divide_up(long a, long b) { return (a + b - 1) / b; }
+
+// Where the gradient that an operation writes lies in the vector that `updates` read: the
+// range for each row of what it writes.
+struct GradientRange {
+  long start, per_row;
+};
+
+std::vector<GradientRange> gradient_ranges(const Operation& o, const Pointers& updates) {
+  std::vector<GradientRange> ranges;
+  const Operation& update = *updates[0];
+  for (int i = 0; i < o.n_arguments; ++i) {
+    for (int j = 0; j < update.n_arguments; ++j) {
+      const Argument &part = o.argument[i], &vector = update.argument[j];
+      if (!has(o.written, i) || !overlap(part, vector)) continue;
+      const long bytes = (const char*)part.data - (const char*)vector.data;
+      ranges.push_back({bytes / type_bytes(vector.type), part.columns});
+    }
+  }
+  return ranges;
+}
+
+// Whether all that an update needs of an operation is the same range of the gradient.
+bool meet_in_gradient(const Operation& o, const Operation& update) {
+  for (int i = 0; i < o.n_arguments; ++i) {
+    for (int j = 0; j < update.n_arguments; ++j) {
+      if (!has(o.written, i) && !has(update.written, j)) continue;
+      const Argument &part = o.argument[i], &vector = update.argument[j];
+      if (!overlap(part, vector)) continue;
+      const bool by_range = has(o.written, i) && has(o.cut, i) && has(update.cut, j) &&
+                            part.type == vector.type && part.data >= vector.data;
+      if (!by_range) return false;
+    }
+  }
+  return true;
+}
+
+// Whether each range of the parameters can be updated as soon as one of the operations
+// has written its gradient.
+bool can_update(const Stage& stage, const Stage& updates) {
+  if (stage.split != Split::columns || updates.split != Split::parameters) return false;
+  long covered = 0;
+  for (const Operation* o : stage.operations) {
+    for (const Operation* update : updates.operations) {
+      if (!meet_in_gradient(*o, *update)) return false;
+    }
+    for (const auto& range : gradient_ranges(*o, updates.operations)) {
+      covered += o->length * range.per_row;
+    }
+  }
+  return covered == updates.length;
+}
 
 // Rows that a step of an operation should have: as many as stay in the second cache from
 // one operation to the next, unless what it reads for every step is larger than they are.
@@ -110,35 +164,34 @@ long rows_of_step(const Operation& o) {
 // Fewer rows are not worth a step of their own, unless they are images.
 constexpr long few_rows = 24;
 
-// Operations on images go through small steps together; others take a task's rows at once.
-std::vector<Segment> segments_of_rows(const Stage& stage) {
+// A chain's operations, and how many rows go through all of them at a time: a few where
+// they are images, else all of a task.
+std::vector<Piece> steps_of_chain(const Stage& stage) {
   constexpr long all = 1L << 40;
-  std::vector<Segment> segments;
+  std::vector<Piece> pieces;
+  if (stage.split == Split::parameters) {
+    return {{stage.operations.data(), (int)stage.operations.size(), 0, 0, update_step}};
+  }
   for (const auto& o : stage.operations) {
     const long rows = rows_of_step(*o);
     const long step = rows < few_rows ? std::max(rows, 1L) : all;
-    const bool joins = !segments.empty() && (segments.back().step == all) == (step == all);
-    if (joins) {
-      segments.back().count += 1;
-      segments.back().step = std::min(segments.back().step, step);
+    if (!pieces.empty() && (pieces.back().step == all) == (step == all)) {
+      pieces.back().count += 1;
+      pieces.back().step = std::min(pieces.back().step, step);
     } else {
-      segments.push_back({&o, 1, step});
+      pieces.push_back({&o, 1, 0, 0, step});
     }
   }
-  return segments;
+  return pieces;
 }
 
 // A chain's tasks: a few for each thread, and rows few enough to stay in its cache.
 void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const bool rows = stage.split == Split::rows;
+  Task task = steps_of_chain(stage);
   const long largest = rows ? 256 : 1L << 16;
-  long smallest = rows ? few_rows : 4096;
-  if (rows) {
-    planned.segments = segments_of_rows(stage);
-    for (const Segment& s : planned.segments) smallest = std::min(smallest, s.step);
-  } else {
-    planned.segments = {{stage.operations.data(), (int)stage.operations.size(), 1024}};
-  }
+  long smallest = rows ? few_rows : 2048;
+  for (const Piece& piece : task) smallest = std::min(smallest, piece.step);
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
     const long wanted = divide_up(pieces, 2 * threads) * 2 * threads;
@@ -150,12 +203,23 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
     const long unit = rows ? 1 : 64, units = divide_up(stage.length, unit);
     const long begin = std::min(units * i / pieces * unit, stage.length);
     const long end = std::min(units * (i + 1) / pieces * unit, stage.length);
-    planned.tasks.push_back(
-        {planned.segments.data(), (int)planned.segments.size(), begin, end});
+    for (Piece& piece : task) {
+      piece.begin = begin;
+      piece.end = end;
+    }
+    planned.tasks.push_back(task);
   }
   for (int t = 0; t <= threads; ++t) {
     planned.first.push_back((int)(pieces * t / threads));
   }
+}
+
+// How far a task's range may go, to stay in the cache until it is updated.
+long largest_range(const Operation& o, const std::vector<GradientRange>& ranges) {
+  constexpr long parameters = 1 << 16;
+  long per_row = 1;
+  for (const auto& range : ranges) per_row = std::max(per_row, range.per_row);
+  return ranges.empty() ? o.length : std::max(parameters / per_row, 16L);
 }
 
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
@@ -166,22 +230,26 @@ void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   std::vector<double> ends;
   double sum = 0;
   for (const auto& o : stage.operations) {
-    planned.segments.push_back({&o, 1, std::max(o->length, 1L)});
-  }
-  const Segment* segment = planned.segments.data();
-  for (const auto& o : stage.operations) {
     const bool cut = o->split == Split::columns;
+    std::vector<GradientRange> ranges;
+    if (!stage.updates.empty()) ranges = gradient_ranges(*o, stage.updates);
     const long units = cut ? divide_up(o->length, unit) : 1;
-    const long pieces =
-        std::max(1L, std::min(units, (long)(std::min(o->cost / per_task, 1e6) + 0.5)));
+    const long least = divide_up(o->length, largest_range(*o, ranges));
+    const long wanted = (long)(std::min(o->cost / per_task, 1e6) + 0.5);
+    const long pieces = std::max(1L, std::min(units, std::max(wanted, least)));
     for (long i = 0; i < pieces; ++i) {
       const long begin = cut ? units * i / pieces * unit : 0;
       const long end =
           i + 1 == pieces ? o->length : units * (i + 1) / pieces * unit;
-      planned.tasks.push_back({segment, 1, begin, end});
+      Task task = {{&o, 1, begin, end, end - begin}};
+      for (const auto& range : ranges) {
+        task.push_back({stage.updates.data(), (int)stage.updates.size(),
+                        range.start + begin * range.per_row,
+                        range.start + end * range.per_row, update_step});
+      }
+      planned.tasks.push_back(std::move(task));
       ends.push_back(sum += o->cost / (double)pieces);
     }
-    ++segment;
   }
   planned.first.push_back(0);
   for (int t = 1; t < threads; ++t) {
@@ -216,7 +284,12 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
                            return first_written(*a) < first_written(*b);
                          });
       }
-      stages.push_back(std::move(stage));
+      if (!stages.empty() && can_update(stages.back(), stage)) {
+        stages.back().updates = std::move(stage.operations);
+        stages.back().cost += stage.cost;
+      } else {
+        stages.push_back(std::move(stage));
+      }
       break;
     }
   }
@@ -226,7 +299,7 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
 Plan make_plan(const std::vector<Stage>& stages, int threads) {
   Plan plan;
   for (const Stage& stage : stages) {
-    PlannedStage planned{stage.split, stage.cost, {}, {}, {}};
+    PlannedStage planned{stage.split, stage.cost, {}, {}};
     if (stage.split == Split::columns || stage.split == Split::python) {
       plan_side_by_side(stage, threads, planned);
     } else {

@@ -12,6 +12,9 @@ namespace skdeep {
 struct Stage {
   Split split;  // rows, parameters, columns (side by side) or python
   std::vector<const Operation*> operations;
+  // A chain by parameters, of which each range runs where the gradient for it was
+  // computed by what runs side by side.
+  std::vector<const Operation*> updates;
   long length = 0;  // of a chain
   double cost = 0;
 };
@@ -20,24 +23,21 @@ struct Stage {
 // early as possible, so that a thread carries its rows far, and weight gradients late.
 std::vector<Stage> make_stages(const std::vector<Operation>& operations);
 
-// Operations of a task that a range goes through one after another, a step at a time
-struct Segment {
+// Some operations for a range of their axis.
+struct Piece {
   const Operation* const* operations;
   int count;
-  long step;
+  long begin, end;
+  long step;  // how much of the range goes through all operations at a time
 };
 
-struct Task {
-  const Segment* segments;
-  int count;
-  long begin, end;
-};
+// What one thread does in one go.
+using Task = std::vector<Piece>;
 
 // The tasks of a stage. Thread t starts with those from first[t] to first[t + 1].
 struct PlannedStage {
   Split split;
   double cost;
-  std::vector<Segment> segments;
   std::vector<Task> tasks;
   std::vector<int> first;
 };

@@ -39,7 +39,7 @@ def dense_backward_kernel(x, d_out, d_kernel):
     np.matmul(x.T, d_out, out=d_kernel)
 
 
-@kernel(None, writes="d_bias")
+@kernel(None, writes="d_bias", d_bias=0)
 def dense_backward_bias(d_out, d_bias):
     np.add.reduce(d_out, axis=0, out=d_bias)
 

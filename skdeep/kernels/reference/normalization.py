@@ -67,7 +67,7 @@ def batch_norm_forward(
     np.add(out, shift, out=out)
 
 
-@kernel(None, writes="d_scale d_shift")
+@kernel(None, writes="d_scale d_shift", d_scale=0, d_shift=0)
 def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
     d_out, normalized = (a.reshape(-1, a.shape[-1]) for a in (d_out, normalized))
     np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
