@@ -6,7 +6,6 @@ optimizer's step, the decay, clipping and a copy of the model are each one call.
 
 import math
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg.blas import dnrm2
@@ -17,32 +16,12 @@ from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
+from skdeep.update import Settings, write_update
 
 # What the counter-based random numbers are for; layers are numbered from the last on.
 SHUFFLING, INITIAL_WEIGHTS, _FIRST_LAYER = 0, 1, 2
 # Rows that an evaluation of the objective handles at a time.
 _OBJECTIVE_BLOCK = 1024
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What acts on gradients and weights besides the optimizer.
-
-    Parameters
-    ----------
-    weight_decay : float, default=0.0
-        The factor of the L2 penalty, or the rate of decoupled decay.
-
-    gradient_clip_norm : float or None, default=None
-        The largest norm of the whole gradient.
-
-    gradient_clip_value : float or None, default=None
-        The largest absolute value of each of its entries.
-    """
-
-    weight_decay: float = 0.0
-    gradient_clip_norm: float | None = None
-    gradient_clip_value: float | None = None
 
 
 class StepMemory:
@@ -72,6 +51,8 @@ class StepMemory:
             **{k: np.full_like(self.gradient, v) for k, v in optimizer.slots.items()},
             **{k: np.full(1, v) for k, v in optimizer.scalars.items()},
         }
+        averaging = network.settings.weight_averaging
+        self.average = None if averaging is None else network.parameters.copy()
 
 
 class _Arrays:
@@ -109,8 +90,8 @@ class Network:
     dtype : dtype
         float32 or float64.
 
-    settings : Settings, default=Settings()
-        Weight decay and gradient clipping.
+    settings : Settings or None, default=None
+        Weight decay, gradient clipping and the like; None for none of them.
 
     Attributes
     ----------
@@ -130,13 +111,13 @@ class Network:
         How training gathered its batches.
     """
 
-    def __init__(self, layers, loss, optimizer, *, input_shape, dtype, settings=Settings()):
+    def __init__(self, layers, loss, optimizer, *, input_shape, dtype, settings=None):
         self.layers = tuple(layers)
         self.loss = loss
         self.optimizer = optimizer
         self.input_shape = tuple(input_shape)
         self.dtype = np.dtype(dtype)
-        self.settings = settings
+        self.settings = Settings() if settings is None else settings
         self.plan = None
         self.shapes = []
         self._specifications, self._states, shape = {}, {}, self.input_shape
@@ -167,6 +148,10 @@ class Network:
                 generator = stream.at(INITIAL_WEIGHTS, index)
                 values = parameter.initializer.sample(generator, parameter.shape)
                 self.view(*address)[...] = values
+        self.reset_state()
+
+    def reset_state(self):
+        """Set the statistics to what they are before training."""
         for address, state in self._states.items():
             self._state_arrays.view(self.state, address)[...] = state.initial
 
@@ -180,14 +165,37 @@ class Network:
         """The (layer, name) of every parameter, from input to output."""
         return list(self._specifications)
 
+    def kernel_names(self):
+        """The (layer, name) of every parameter that weight decay acts on."""
+        return [a for a, p in self._specifications.items() if p.decays]
+
+    def kernel_ranges(self):
+        """Which part of the vector of parameters are each layer's kernels.
+
+        Returns
+        -------
+        ranges : dict of str to slice
+            For every layer that has some, from input to output.
+        """
+        ranges = {}
+        for address, specification in self._specifications.items():
+            if specification.decays:
+                here = self._arrays.ranges[address]
+                start = ranges.get(address[0], here).start
+                ranges[address[0]] = slice(start, here.stop)
+        return ranges
+
     def penalty(self):
-        """The L2 penalty, which is part of the cost unless the decay is decoupled."""
-        if self.optimizer.decoupled_weight_decay:
-            return 0.0
-        decayed = self.parameters[: self.n_decayed]
+        """The L1 penalty, and unless the decay is decoupled the L2 penalty."""
+        decayed, penalty = self.parameters[: self.n_decayed], 0.0
+        # not BLAS products: their sums would depend on the number of threads
         with np.errstate(over="ignore", invalid="ignore"):
-            # not a BLAS product: its sum would depend on the number of threads
-            return 0.5 * self.settings.weight_decay * float(np.sum(decayed * decayed))
+            if self.settings.weight_decay and not self.optimizer.decoupled_weight_decay:
+                squares = float(np.sum(decayed * decayed))
+                penalty += 0.5 * self.settings.weight_decay * squares
+            if self.settings.l1_penalty:
+                penalty += self.settings.l1_penalty * float(np.sum(np.abs(decayed)))
+        return penalty
 
     def is_finite(self):
         """Whether all parameters, and the penalty on them, are finite numbers."""
@@ -234,12 +242,22 @@ class Network:
     def training_program(self, plan, data, memory):
         """The program of one training step: batch, forward, backward, update."""
         calls, shared = self._gradient_calls(plan, data, memory)
-        self._write_update(calls, shared, memory)
+        write_update(calls, shared, self, memory)
         return Program(calls, self.dtype)
 
     def gradient_program(self, plan, data, memory):
         """The program that computes the loss and its gradient, without an update."""
         return Program(self._gradient_calls(plan, data, memory)[0], self.dtype)
+
+    def statistics_program(self, plan, data, memory):
+        """The program that adds a batch to statistics that weigh all batches alike."""
+        layers = [layer.with_plain_statistics() for _, layer in self.layers]
+        # the layers behind the last that has statistics do not matter
+        names = [name for name, _ in self._states]
+        n = 1 + max(i for i, (name, _) in enumerate(self.layers) if name in names)
+        calls = []
+        self._write_forward(calls, layers[:n], plan, data, memory)
+        return Program(calls, self.dtype)
 
     def objective(self, data, rows=None):
         """The cost and its gradient on all data, as a function of the parameters.
@@ -274,6 +292,7 @@ class Network:
         bounds = [program.bind(arrays, min(block, len(rows) - i)) for i in starts[-2:]]
         coupled = not self.optimizer.decoupled_weight_decay
         rate = self.settings.weight_decay if coupled else 0.0
+        l1_penalty = self.settings.l1_penalty
 
         def objective(parameters):
             self.parameters[...] = parameters
@@ -287,7 +306,8 @@ class Network:
                     # a batch divides by its rows
                     memory.gradient *= bound.rows
                     gradient += memory.gradient
-            gradient[: self.n_decayed] += rate * self.parameters[: self.n_decayed]
+            decayed = self.parameters[: self.n_decayed]
+            gradient[: self.n_decayed] += rate * decayed + l1_penalty * np.sign(decayed)
             return memory.total[0] + self.penalty(), gradient
 
         return objective
@@ -308,22 +328,8 @@ class Network:
             )
 
     def _gradient_calls(self, plan, data, memory):
-        calls = []
-        shared = {
-            "stream": memory.stream,
-            "batch_size": plan.batch_size,
-            "step": Buffer("step", (1,), array=memory.step),
-            "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
-        }
-        index = Buffer("index", (ROWS,), array=memory.index)
-        batch = write_batch(calls, shared, plan, data, index)
-        x, target, shared["weight"] = batch
-        shared["reserved"] = {x}
-        layers = [layer for _, layer in self.layers]
-        scopes = list(self.scopes(calls, shared, memory.gradient))
-        out = x
-        for layer, scope in zip(layers, scopes, strict=True):
-            out = layer.forward(scope, out)
+        calls, layers = [], [layer for _, layer in self.layers]
+        out, target, scopes, shared = self._write_forward(calls, layers, plan, data, memory)
         scope = Scope("loss", calls, shared)
         losses, d_out = self.loss.emit(scope, out, target, shared["weight"])
         total = Buffer("total", (1,), array=memory.total)
@@ -336,43 +342,23 @@ class Network:
                 d_out = layers[i].backward_input(scopes[i], d_out)
         return calls, shared
 
-    def _write_update(self, calls, shared, memory):
-        scope = Scope(
-            "optimizer",
-            calls,
-            shared,
-            state={
-                name: Buffer(name, array.shape, array=array)
-                for name, array in memory.optimizer_state.items()
-            },
-        )
-        parameters = _vector("parameters", self.parameters)
-        gradient = _vector("gradient", memory.gradient)
-        settings = self.settings
-        if settings.gradient_clip_value is not None:
-            limit = float(settings.gradient_clip_value)
-            scope.call(kernels.clip_by_value, gradient=gradient, limit=limit)
-        if settings.gradient_clip_norm is not None:
-            limit = float(settings.gradient_clip_norm)
-            scope.call(kernels.clip_by_norm, gradient=gradient, max_norm=limit)
-        if settings.weight_decay:
-            decayed = _vector("kernels", self.parameters[: self.n_decayed])
-            rate = float(settings.weight_decay)
-            if self.optimizer.decoupled_weight_decay:
-                scope.call(
-                    kernels.decay_parameters,
-                    parameters=decayed,
-                    learning_rate=shared["learning_rate"],
-                    rate=rate,
-                )
-            else:
-                scope.call(
-                    kernels.add_weight_decay,
-                    parameters=decayed,
-                    gradient=_vector("d_kernels", memory.gradient[: self.n_decayed]),
-                    rate=rate,
-                )
-        self.optimizer.step(scope, parameters, gradient)
+    def _write_forward(self, calls, layers, plan, data, memory):
+        """Write the batch and the first layers; return what the way back needs."""
+        shared = {
+            "stream": memory.stream,
+            "batch_size": plan.batch_size,
+            "step": Buffer("step", (1,), array=memory.step),
+            "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
+        }
+        index = Buffer("index", (ROWS,), array=memory.index)
+        batch = write_batch(calls, shared, plan, data, index)
+        x, target, shared["weight"] = batch
+        shared["reserved"] = {x}
+        scopes = list(self.scopes(calls, shared, memory.gradient))
+        out = x
+        for layer, scope in zip(layers, scopes, strict=False):
+            out = layer.forward(scope, out)
+        return out, target, scopes, shared
 
     # --- prediction ---------------------------------------------------------------
 
@@ -467,10 +453,6 @@ def _output_shape(name, layer, input_shape):
             f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
             f"{error}"
         ) from error
-
-
-def _vector(name, array):
-    return Buffer(name, array.shape, array=array)
 
 
 def _buffers(arrays, vector, addresses, prefix=""):

@@ -12,6 +12,8 @@ CONFIGURATIONS = [
     {"batch_size": "full"},
     {"hidden_layer_sizes": (20, 10)},
     {"hidden_layer_sizes": (20, 10), "batch_norm": True, "optimizer": "lbfgs"},
+    {"weight_averaging": "ema", "batch_norm": True, "record": "gradients"},
+    {"weight_averaging": "swa", "l1_penalty": 1e-4, "max_norm": 3.0},
     *({"optimizer": name} for name in sorted(OPTIMIZERS) if name != "adam"),
 ]
 

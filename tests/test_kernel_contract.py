@@ -56,19 +56,40 @@ OF_FAMILY = {
     },
     "add": dict.fromkeys(("a", "b", "out"), CHANNEL),
 }
+AUGMENTED = {
+    **dict.fromkeys(("x", "out"), IMAGE),
+    "uniform": (ROWS, 2),
+    **dict.fromkeys(("mask_1", "work_1"), IMAGE[:2]),
+    **dict.fromkeys(("mask_2", "work_2"), (ROWS, IMAGE[2])),
+    **dict.fromkeys(("mask_3", "work_3"), IMAGE[:3]),
+}
+OF_FAMILY |= {
+    "shift": AUGMENTED,
+    "cut_out": AUGMENTED,
+    "flip": {"x": IMAGE, "out": IMAGE, "uniform": (ROWS,), "mask": (ROWS,)},
+    "mix": dict.fromkeys(("target_out", "work_1", "work_2"), CHANNEL),
+}
 OF_FAMILY["max_pool"] = OF_FAMILY["average_pool"] = {
     **dict.fromkeys(("x", "d_x"), IMAGE),
     **dict.fromkeys(("out", "d_out", "largest", "mask", "work"), SMALL_IMAGE),
 }
 NUMBERS = {
+    "alpha": 0.4,
+    "axis": 2,
     "dilation": (1, 2),
     "offset": 0.3,
     "padding": (1, 0),
     "pool_size": (2, 2),
+    "probability": 0.6,
+    "purpose": 5,
+    "reach": (1, 2),
+    "repeats": False,
+    "size": (2, 3),
     "strides": (2, 2),
     "batch_size": ROWS,
     "beta_1": 0.9,
     "beta_2": 0.99,
+    "decay": 0.9,
     "delta": 0.7,
     "epsilon": 1e-3,
     "gamma": 1.5,
@@ -104,7 +125,8 @@ def shape_of(kernel, name):
     if not is_scratch(name):
         return SHAPES[name]
     # batch normalization's scratch is as wide as its input, the others' as large
-    return (WIDTH,) if kernel.__name__.startswith("batch_norm") else (ROWS, WIDTH)
+    narrow = kernel.__name__.startswith(("batch_norm", "limit_unit_norms"))
+    return (WIDTH,) if narrow else (ROWS, WIDTH)
 
 
 def draw(kernel, dtype=np.float64):
@@ -140,6 +162,8 @@ def draw(kernel, dtype=np.float64):
             values = generator.uniform(0.1, 0.9, shape_of(kernel, name)).astype(dtype)
             if name.startswith("mask"):
                 values = values > 0.5
+            if kernel.__name__ == "shift_images" and name.startswith("work"):
+                values = np.zeros(values.shape, np.int64)
             if name == "largest":
                 values = (4 * values).astype(np.uint8)
             arguments[name] = values.astype(np.float32) if name == "uniform" else values
@@ -175,7 +199,8 @@ def test_scratch_may_hold_anything_before(name):
     kernel = ALL[name]
     clean, dirty = draw(kernel), draw(kernel)
     for key in filter(is_scratch, kernel.arguments):
-        dirty[key].fill(True if dirty[key].dtype == bool else np.nan)
+        kind = dirty[key].dtype.kind
+        dirty[key].fill({"b": True, "i": 99}.get(kind, np.nan))
     kernel(**clean)
     kernel(**dirty)
     for key, expected in results(kernel, clean).items():

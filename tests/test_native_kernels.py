@@ -376,8 +376,10 @@ def test_optimizers(instruction_set, dtype, name, n, step, seed):
 @every_type
 @given(n=st.sampled_from([1, 5, 100, 5000, 9001]), seed=seeds)
 @drawn
-def test_clipping_and_decay(instruction_set, dtype, n, seed):
+def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
     gradient, parameters = normal(seed, n, dtype=dtype), normal(seed + 1, n, dtype=dtype)
+    parameters[:: max(n // 3, 2)] = 0  # where the L1 penalty has a kink
+    work, average = np.empty(n, dtype), normal(seed + 2, n, dtype=dtype)
     rate = np.array([0.1])
     cases = [
         (kernels.clip_by_norm, {"gradient": gradient, "max_norm": 0.5}),
@@ -391,12 +393,51 @@ def test_clipping_and_decay(instruction_set, dtype, n, seed):
             kernels.decay_parameters,
             {"parameters": parameters, "learning_rate": rate, "rate": 0.1},
         ),
+        (
+            kernels.add_l1_penalty,
+            {"parameters": parameters, "gradient": gradient, "work": work, "rate": 0.1},
+        ),
+        *(
+            (
+                kernels.update_moving_average,
+                {
+                    "parameters": parameters,
+                    "step": np.array([step]),
+                    "decay": 0.99,
+                    "work": work,
+                    "average": average,
+                },
+            )
+            for step in (1, 20, 10_000)
+        ),
     ]
     for kernel, arguments in cases:
         with using(instruction_set):
             a, b = run_both(kernel, arguments, dtype, threads=2)
         for key in kernel.writes:
-            assert_near(b[key], a[key], np.maximum(abs(a[key]), abs(gradient)))
+            scale = abs(gradient) + abs(parameters) + abs(average)
+            assert_near(b[key], a[key], np.maximum(abs(a[key]), scale))
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, share=st.sampled_from([0.0, 0.5, 0.99, 2.0]), seed=seeds)
+@example(n=700, m=129, share=0.5, seed=0)
+@drawn
+def test_limits_of_unit_norms(instruction_set, dtype, n, m, share, seed):
+    kernel = normal(seed, n, m, dtype=dtype)
+    # a limit that some of the units, all or none of them exceed
+    max_norm = float(np.quantile(np.linalg.norm(kernel, axis=0), min(share, 1.0)))
+    max_norm = max(max_norm, 0.1) * (2.0 if share > 1 else 0.999)
+    arguments = {"max_norm": max_norm, "kernel": kernel, "work": np.empty(m, dtype)}
+    with using(instruction_set):
+        a, b = run_both(kernels.limit_unit_norms, arguments, dtype, threads=2)
+        one = run_both(kernels.limit_unit_norms, arguments, dtype, threads=1)[1]
+    assert np.array_equal(one["kernel"], b["kernel"])
+    # the sums of squares are off by as many units as blocks of them are added
+    assert_near(b["kernel"], a["kernel"], np.abs(a["kernel"]) + 1e-30, ulps=4 + n / 16)
+    within = np.linalg.norm(kernel.astype(float), axis=0) < 0.999 * max_norm
+    assert np.array_equal(b["kernel"][:, within], kernel[:, within])
 
 
 @every_set

@@ -1,9 +1,11 @@
-"""Weight decay acts on kernels alone; clipping bounds the gradient before the optimizer."""
+"""Penalties and limits act on kernels alone; clipping bounds the gradient before them."""
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Lasso
+from sklearn.utils._param_validation import InvalidParameterError
 
-from skdeep import kernels
+from skdeep import MLPClassifier, MLPRegressor, kernels
 from skdeep.batch import BatchPlan, TrainingData
 from skdeep.layers import Activation, BatchNorm, Dense
 from skdeep.losses import SquaredError
@@ -105,6 +107,124 @@ def test_the_penalty_is_half_the_rate_times_the_squared_kernels():
 
 def test_decoupled_decay_is_no_part_of_the_cost():
     assert make_network(AdamW(), Settings(weight_decay=RATE)).penalty() == 0.0
+
+
+# --- the L1 penalty ---------------------------------------------------------------
+
+
+def test_l1_adds_its_rate_times_the_signs_of_the_kernels_to_the_gradient():
+    network, gradient, before, after = train(SGD(), l1_penalty=RATE)
+    penalized = gradient + RATE * np.sign(before) * is_kernel(network)
+    np.testing.assert_allclose(after, before - LEARNING_RATE * penalized, rtol=1e-12)
+
+
+def test_l1_adds_nothing_where_a_weight_is_zero():
+    gradient = np.array([1.0, 1.0, 1.0, 1.0])
+    weights = np.array([0.0, -0.0, 2.0, -1e-300])
+    kernels.add_l1_penalty(weights, gradient, np.empty(4), 0.5)
+    np.testing.assert_array_equal(gradient, [1.0, 1.0, 1.5, 0.5])
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), AdamW()], ids=repr)
+def test_l1_is_part_of_the_cost(optimizer):
+    network = make_network(optimizer, Settings(l1_penalty=RATE))
+    kernel_entries = network.parameters[is_kernel(network)]
+    assert network.penalty() == pytest.approx(RATE * np.sum(np.abs(kernel_entries)))
+
+
+def test_the_gradient_of_both_penalties_is_that_of_the_cost():
+    network = make_network(SGD(), Settings(weight_decay=RATE, l1_penalty=0.3))
+    objective = network.objective(draw_data())
+    w, h = network.parameters.copy(), 1e-6
+    gradient = objective(w)[1]
+    differences = [
+        (objective(w + h * e)[0] - objective(w - h * e)[0]) / (2 * h)
+        for e in np.eye(len(w))
+    ]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-8)
+
+
+def test_l1_draws_weights_of_inputs_that_say_nothing_to_zero():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(400, 20))
+    y = X[:, 0] - 2 * X[:, 1]
+    options = dict(
+        weight_decay=0.0,
+        max_iter=300,
+        n_iter_no_change=300,
+        batch_size="full",
+        learning_rate=0.03,
+        learning_rate_schedule="cosine",
+        random_state=0,
+    )
+    plain, sparse = (
+        np.abs(MLPRegressor((), l1_penalty=p, **options).fit(X, y).coefs_[0].ravel())
+        for p in (0.0, 0.1)
+    )
+    assert sparse[2:].max() < 0.02 < 0.5 < sparse[:2].min()
+    # of a squared error of half the size, the lasso shrinks what is left by the penalty
+    lasso = Lasso(alpha=0.1).fit(X, y).coef_
+    np.testing.assert_allclose(sparse, np.abs(lasso), atol=0.02)
+    np.testing.assert_allclose(plain[:2], [1, 2], atol=0.05)
+
+
+# --- the limit of norms -----------------------------------------------------------
+
+
+def unit_norms(network):
+    names = [a for a in network.parameter_names() if a[1] == "kernel"]
+    return [np.linalg.norm(network.view(*a), axis=0) for a in names]
+
+
+def test_max_norm_scales_the_weights_into_each_unit_that_are_too_long():
+    limited, *_ = train(SGD(), max_norm=1.5)
+    plain, *_ = train(SGD())
+    for owner, name in plain.parameter_names():
+        expected = plain.view(owner, name).copy()
+        if name == "kernel":
+            norms = np.linalg.norm(expected, axis=0)
+            assert norms.max() > 1.5
+            expected *= np.minimum(1, 1.5 / norms)
+        np.testing.assert_allclose(limited.view(owner, name), expected, rtol=1e-12)
+
+
+def test_max_norm_leaves_shorter_weights_as_they_are():
+    _, _, _, limited = train(SGD(), max_norm=1e3)
+    _, _, _, plain = train(SGD())
+    np.testing.assert_array_equal(limited, plain)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "nadam"])
+def test_no_unit_exceeds_max_norm_after_training(digits, dtype, optimizer):
+    X, y = digits
+    model = MLPClassifier(
+        (30,),
+        optimizer=optimizer,
+        learning_rate=0.1,
+        max_norm=0.8,
+        max_iter=5,
+        random_state=0,
+    ).fit(X.astype(dtype), y)
+    norms = np.concatenate(unit_norms(model.network_))
+    assert norms.max() <= 0.8 * (1 + 4 * np.finfo(dtype).eps)
+    assert (norms > 0.79).mean() > 0.5  # it did limit them
+
+
+@pytest.mark.parametrize(
+    "parameter", [{"l1_penalty": 0.1}, {"max_norm": 2.0}, {"weight_averaging": "ema"}]
+)
+def test_lbfgs_says_that_it_cannot(digits, parameter):
+    X, y = digits
+    (name,) = parameter
+    with pytest.raises(ValueError, match=f"{name} must be .* Use another optimizer"):
+        MLPClassifier(optimizer="lbfgs", **parameter).fit(X, y)
+
+
+@pytest.mark.parametrize("parameter", [{"l1_penalty": -0.1}, {"max_norm": 0.0}])
+def test_penalties_and_limits_must_make_sense(digits, parameter):
+    with pytest.raises(InvalidParameterError):
+        MLPClassifier(**parameter).fit(*digits)
 
 
 # --- clipping ---------------------------------------------------------------------

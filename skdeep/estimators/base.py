@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
@@ -26,6 +27,8 @@ from skdeep.layers.activation import ACTIVATIONS
 from skdeep.network import Network, Settings
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
+from skdeep.training.averaging import keep_average, warn_without_average
+from skdeep.training.gradient_flow import FLOW_NAMES, fill_gaps
 from skdeep.training.lbfgs import minimize_lbfgs
 from skdeep.training.monitor import Monitor, StoppingRule
 from skdeep.training.state import TrainingState, name_of
@@ -71,9 +74,12 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         "dropout": [_SHARE, "array-like"],
         "input_dropout": [_SHARE],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "l1_penalty": [Interval(Real, 0, None, closed="left")],
+        "max_norm": [_POSITIVE, None],
         "batch_norm": ["boolean"],
         "gradient_clip_norm": [_POSITIVE, None],
         "gradient_clip_value": [_POSITIVE, None],
+        "weight_averaging": [StrOptions(set(AVERAGES)), WeightAveraging, None],
         "kernel_initializer": [StrOptions({"auto", *INITIALIZERS}), Initializer],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -83,6 +89,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
+        "record": [StrOptions({"gradients"}), None],
         "verbose": ["verbose"],
     }
 
@@ -99,10 +106,13 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         dropout,
         input_dropout,
         weight_decay,
+        l1_penalty,
+        max_norm,
         batch_norm,
         loss,
         gradient_clip_norm,
         gradient_clip_value,
+        weight_averaging,
         kernel_initializer,
         early_stopping,
         validation_fraction,
@@ -112,6 +122,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         shuffle,
         warm_start,
         random_state,
+        record,
         verbose,
     ):
         self.activation = activation
@@ -123,10 +134,13 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self.dropout = dropout
         self.input_dropout = input_dropout
         self.weight_decay = weight_decay
+        self.l1_penalty = l1_penalty
+        self.max_norm = max_norm
         self.batch_norm = batch_norm
         self.loss = loss
         self.gradient_clip_norm = gradient_clip_norm
         self.gradient_clip_value = gradient_clip_value
+        self.weight_averaging = weight_averaging
         self.kernel_initializer = kernel_initializer
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -136,6 +150,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.random_state = random_state
+        self.record = record
         self.verbose = verbose
 
     # --- what subclasses say ------------------------------------------------------
@@ -293,9 +308,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _prepare(self, X, first):
         """The network and the training state: new ones, or those of the last call."""
         optimizer = get_optimizer(self.optimizer)
-        settings = Settings(
-            float(self.weight_decay), self.gradient_clip_norm, self.gradient_clip_value
-        )
+        settings = self._settings()
         layers = self._layers(self._n_outputs)
         if first:
             random_state = check_random_state(self.random_state)
@@ -309,7 +322,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 settings=settings,
             )
             network.initialize(key)
-            return network, TrainingState(key=tuple(map(int, key)))
+            state = TrainingState(key=tuple(map(int, key)))
+            keep_average(network, state, settings)
+            return network, state
         network, state = self.network_, self._training_state
         if repr(layers) != repr(list(network.layers)):
             raise ValueError(
@@ -319,11 +334,23 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             )
         if repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
+        network.make_writeable()
+        state.make_writeable()
+        keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings
-        network.make_writeable()
         state.start()
         return network, state
+
+    def _settings(self):
+        return Settings(
+            weight_decay=float(self.weight_decay),
+            l1_penalty=float(self.l1_penalty),
+            max_norm=self.max_norm,
+            gradient_clip_norm=self.gradient_clip_norm,
+            gradient_clip_value=self.gradient_clip_value,
+            weight_averaging=get_averaging(self.weight_averaging),
+        )
 
     def _train(self, data, validation, tasks, partial):
         network, state = self.network_, self._training_state
@@ -341,19 +368,21 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
         watched, validate = "loss", None
         if validation is not None:
-            watched = f"validation {name_of(self.monitor)}"
+            by_name = isinstance(self.monitor, str)
+            watched = f"validation {self.monitor if by_name else name_of(self.monitor)}"
             validate = validation_on(self, *validation)
         if validation is not None or not partial:
             state.watch(watched)
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
-            self._check_deterministic()
-            minimize_lbfgs(network, data, state, monitor)
+            self._check_smooth()
+            minimize_lbfgs(network, data, state, monitor, self.record)
         else:
-            options = self._descent_options(data, state, rule.max_epochs)
+            options = self._descent_options(data, state, rule.max_epochs, partial)
             descend(network, data, options, state, monitor)
         if not partial:
             monitor.check_outcome()
+            warn_without_average(network, state)
             if state.ending == "no_improvement":
                 state.waited = 0  # whatever comes next is waited for anew
 
@@ -365,8 +394,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _warn_stopped_early(self, state):
         state.ending = "no_improvement"
         warnings.warn(
-            f"Early stopping ended training: {state.watched} had not improved for "
-            f"{state.waited} epochs. The weights of the best epoch, {state.best_epoch}, "
+            f"Early stopping ended training: the {state.watched} had not improved for "
+            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",
@@ -374,15 +403,27 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             stacklevel=2,
         )
 
-    def _check_deterministic(self):
+    def _check_smooth(self):
         if any(layer.is_random for _, layer in self.network_.layers):
             raise ValueError(
                 "optimizer='lbfgs' needs a loss that is the same at every evaluation, "
                 "so dropout and input_dropout must be 0. Use another optimizer, such "
                 "as 'adam', to train with dropout."
             )
+        refused = {
+            "l1_penalty": (0, "a cost without kinks"),
+            "max_norm": (None, "weights without limits"),
+            "weight_averaging": (None, "no average, as it has no steps that wander"),
+        }
+        for name, (off, wanted) in refused.items():
+            value = getattr(self, name)
+            if value != off:
+                raise ValueError(
+                    f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
+                    f"{value!r}. Use another optimizer, such as 'adam', with {name}."
+                )
 
-    def _descent_options(self, data, state, max_epochs):
+    def _descent_options(self, data, state, max_epochs, partial):
         rate = self.learning_rate
         return DescentOptions(
             batch_size=self._batch_rows(np.count_nonzero(data.weight)),
@@ -393,6 +434,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             schedule=get_schedule(self.learning_rate_schedule),
             planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
             augmentation=self._augmentation(),
+            renew_statistics=not partial,
+            record=self.record,
         )
 
     def _batch_rows(self, n):
@@ -411,6 +454,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _learned(self, keep_state):
         state = self._training_state
+        if FLOW_NAMES[0] in state.history:
+            fill_gaps(self.network_, state.history, state.epoch)
         if not keep_state:
             self._training_state = state.result()
         self.n_iter_ = state.epoch
@@ -426,9 +471,9 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         twin = copy.copy(self)
         twin.network_, twin._training_state = network, state
         twin._learned(keep_state=False)
-        # it has no callbacks, and its methods must not end those of the fit
+        # it has no callbacks: none to pickle with it, or to end before the fit has ended
         none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
-        return vars(twin) | none
+        return vars(twin) | none | {"_callback_fit_ctx": None}
 
     def _check_validation(self, dtypes, X_val, y_val, sample_weight_val):
         if X_val is None:

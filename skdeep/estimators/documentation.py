@@ -31,6 +31,16 @@ PARAMETERS = """
         and batch normalization excepted) is added to the mean loss. With AdamW it is
         the rate of decoupled decay instead.
 
+    l1_penalty : float, default=0.0
+        The L1 penalty: l1_penalty times the sum of the absolute values of all weights
+        (biases and batch normalization excepted) is added to the mean loss. It draws
+        weights that do little to zero. Not for L-BFGS, which needs a smooth cost.
+
+    max_norm : float or None, default=None
+        The largest L2 norm of the weights into each unit: after every step, longer ones
+        are scaled down to it. Values of 2 to 4 are usual, with dropout and a large
+        learning rate. Not for L-BFGS.
+
     batch_norm : bool, default=False
         Whether batch normalization stands before each hidden activation. It replaces
         the bias of these layers: `intercepts_` then shows its shift.
@@ -44,6 +54,14 @@ or Loss, default="auto"
 
     gradient_clip_value : float or None, default=None
         The largest absolute value of an entry of the gradient; larger ones are cut.
+
+    weight_averaging : {"ema", "swa"} or WeightAveraging or None, default=None
+        Which average of the weights along training is validated, kept and predicted
+        with: ``"ema"`` is an exponential moving average over the steps, ``"swa"`` the
+        mean over the last quarter of the epochs. Batch normalization's statistics are
+        found anew for it. An instance of a class of `skdeep.averaging` has parameters
+        of its own. Training goes on from the weights that are not averaged. Not for
+        L-BFGS.
 
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \

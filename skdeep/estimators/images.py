@@ -86,8 +86,8 @@ class ImageInput:
     def _augmentation(self):
         return check_augmentation(self.augmentation, self.input_shape_)
 
-    def _check_deterministic(self):
-        super()._check_deterministic()
+    def _check_smooth(self):
+        super()._check_smooth()
         if len(self.augmentation):
             raise ValueError(
                 "optimizer='lbfgs' needs a loss that is the same at every evaluation, so "

@@ -151,11 +151,14 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         batch_size="auto",
         max_iter=200,
         weight_decay=1e-4,
+        l1_penalty=0.0,
+        max_norm=None,
         loss="auto",
         label_smoothing=0.0,
         class_weight=None,
         gradient_clip_norm=None,
         gradient_clip_value=None,
+        weight_averaging=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -164,6 +167,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         shuffle=True,
         warm_start=False,
         random_state=None,
+        record=None,
         verbose=0,
     ):
         self.layers = layers
@@ -175,11 +179,14 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.weight_decay = weight_decay
+        self.l1_penalty = l1_penalty
+        self.max_norm = max_norm
         self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.gradient_clip_norm = gradient_clip_norm
         self.gradient_clip_value = gradient_clip_value
+        self.weight_averaging = weight_averaging
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -188,6 +195,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.random_state = random_state
+        self.record = record
         self.verbose = verbose
 
 
@@ -270,9 +278,12 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         batch_size="auto",
         max_iter=200,
         weight_decay=1e-4,
+        l1_penalty=0.0,
+        max_norm=None,
         loss="auto",
         gradient_clip_norm=None,
         gradient_clip_value=None,
+        weight_averaging=None,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -281,6 +292,7 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         shuffle=True,
         warm_start=False,
         random_state=None,
+        record=None,
         verbose=0,
     ):
         self.layers = layers
@@ -292,9 +304,12 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.weight_decay = weight_decay
+        self.l1_penalty = l1_penalty
+        self.max_norm = max_norm
         self.loss = loss
         self.gradient_clip_norm = gradient_clip_norm
         self.gradient_clip_value = gradient_clip_value
+        self.weight_averaging = weight_averaging
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -303,4 +318,5 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         self.shuffle = shuffle
         self.warm_start = warm_start
         self.random_state = random_state
+        self.record = record
         self.verbose = verbose

@@ -70,6 +70,10 @@ class Layer(BaseEstimator):
         """The arrays kept besides: a dict from name to `State`."""
         return {}
 
+    def with_plain_statistics(self):
+        """The layer with a state that weighs all batches alike, the first and the last."""
+        return self
+
     def forward(self, scope, x):
         """Write the calls from the input `x` on in training; return the output buffer."""
         raise NotImplementedError(f"{type(self).__name__} must define forward.")

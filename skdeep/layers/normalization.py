@@ -2,6 +2,7 @@
 
 from numbers import Real
 
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
@@ -62,6 +63,10 @@ class BatchNorm(Layer):
             "running_mean": State(shape, 0.0),
             "running_variance": State(shape, 1.0),
         }
+
+    def with_plain_statistics(self):
+        # a momentum of 1 leaves only the share of a mean over the steps
+        return clone(self).set_params(momentum=1.0)
 
     def forward(self, scope, x):
         features = x.shape[-1:]

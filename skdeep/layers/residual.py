@@ -66,6 +66,11 @@ class Residual(Composition, Layer):
     def parameters(self, input_shape):
         return self._variables("parameters", input_shape)
 
+    def with_plain_statistics(self):
+        pairs = present_layers(self.layers)
+        layers = [(name, layer.with_plain_statistics()) for name, layer in pairs]
+        return Residual(layers, self.shortcut)
+
     def state(self, input_shape):
         return self._variables("state", input_shape)
 

@@ -20,28 +20,26 @@ class RestartPoint:
     network : Network
         What is trained.
 
-    optimizer_state : dict of str to ndarray
-        The optimizer's vectors and numbers, which change in place.
-
-    epoch, step : int
-        The epochs and steps done.
+    state : TrainingState
+        Where training stands. The optimizer's vectors and numbers, and the average,
+        change in place.
     """
 
-    def __init__(self, network, optimizer_state, epoch, step):
-        self._snapshot = Snapshot(network)
-        self._optimizer_state = {k: v.copy() for k, v in optimizer_state.items()}
-        self.epoch, self.step = epoch, step
+    def __init__(self, network, state):
+        self._snapshot = Snapshot(network, state.average)
+        self._optimizer_state = {k: v.copy() for k, v in state.optimizer_state.items()}
+        self.epoch, self.step = state.epoch, state.step
 
-    def take(self, network, optimizer_state, epoch, step):
-        self._snapshot.take(network)
-        for name, array in optimizer_state.items():
+    def take(self, network, state):
+        self._snapshot.take(network, state.average)
+        for name, array in state.optimizer_state.items():
             np.copyto(self._optimizer_state[name], array)
-        self.epoch, self.step = epoch, step
+        self.epoch, self.step = state.epoch, state.step
 
-    def restore(self, network, optimizer_state):
-        self._snapshot.restore(network)
+    def restore(self, network, state):
+        self._snapshot.restore(network, state.average)
         for name, array in self._optimizer_state.items():
-            np.copyto(optimizer_state[name], array)
+            np.copyto(state.optimizer_state[name], array)
 
 
 @dataclass(frozen=True)

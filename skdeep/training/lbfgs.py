@@ -9,9 +9,10 @@ from skdeep.batch import BatchPlan
 from skdeep.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
 from skdeep.training.divergence import Step, explain_divergence
+from skdeep.training.gradient_flow import begin_recording, update_ratios
 
 
-def minimize_lbfgs(network, data, state, monitor):
+def minimize_lbfgs(network, data, state, monitor, record=None):
     """Train on all data at once until the monitor says to stop, or a minimum is found.
 
     Parameters
@@ -27,6 +28,9 @@ def minimize_lbfgs(network, data, state, monitor):
 
     monitor : Monitor
         Ends every iteration.
+
+    record : {"gradients"} or None, default=None
+        What is recorded of each iteration besides the loss.
     """
     rows, merged = distinct_samples(data)
     weight = np.zeros_like(data.weight)
@@ -34,7 +38,10 @@ def minimize_lbfgs(network, data, state, monitor):
     data = replace(data, weight=weight)
     evaluate = network.objective(data, rows)
     network.plan = BatchPlan.of(data, len(rows), whole=False)
-    last = {"begun": False}
+    probe = None
+    if record == "gradients":
+        probe = begin_recording(network, data, state)
+    last = {"begun": False, "before": network.parameters.copy()}
 
     def objective(parameters):
         if not last["begun"]:
@@ -61,7 +68,12 @@ def minimize_lbfgs(network, data, state, monitor):
             objective(intermediate_result.x)
         last["begun"] = False
         monitor.keep_weights()  # the cost is that of the weights after the iteration
-        monitor.end_epoch(last["cost"], np.ones(1), explain)
+        flow = None
+        if probe is not None:
+            flow = probe.measure()
+            flow["update_ratio"] = update_ratios(network, last["before"])
+            last["before"] = network.parameters.copy()
+        monitor.end_epoch(last["cost"], np.ones(1), explain, flow)
         if state.ending:
             raise StopIteration
 

@@ -82,10 +82,10 @@ class Monitor:
         self.verbose = verbose
         self._compares = watched == state.watched
         self._in_epoch = False
-        self._before = Snapshot(network)
+        self._before = Snapshot(network, state.average)
         self._started = time.perf_counter()
         if state.best_weights is None:
-            state.best_weights = Snapshot(network)
+            state.best_weights = Snapshot(network, state.average)
 
     # --- an epoch -----------------------------------------------------------------
 
@@ -95,10 +95,10 @@ class Monitor:
         self.tasks.begin_epoch(self)
 
     def keep_weights(self):
-        self._before.take(self.network)
+        self._before.take(self.network, self.state.average)
         self._in_epoch = True
 
-    def end_epoch(self, cost, rates, explain):
+    def end_epoch(self, cost, rates, explain, flow=None):
         """Record an epoch, compare it with the best, and stop where it is time to.
 
         Parameters
@@ -112,6 +112,9 @@ class Monitor:
         explain : callable
             Says in words where the epoch's cost or weights stopped to be finite, where
             they did.
+
+        flow : dict of str to ndarray or None, default=None
+            What was measured of the gradients.
         """
         if not np.isfinite(cost) or not np.isfinite(self.network.parameters).all():
             self._end_diverged(cost, explain)
@@ -122,7 +125,7 @@ class Monitor:
         if self.validate is not None:
             validation, monitored = self.validate()
             values |= validation
-        self.state.record(rates, monitored=monitored, **values)
+        self.state.record(rates, monitored=monitored, **values, **(flow or {}))
         if self.verbose:
             self._print(values, rates[-1])
         if self._compares:
@@ -141,7 +144,7 @@ class Monitor:
         if monitored < state.best:
             if self.validate is not None:
                 # else the loss was that of the weights before the epoch's steps
-                self._before.take(self.network)
+                self._before.take(self.network, self.state.average)
             self._before, state.best_weights = state.best_weights, self._before
             state.best, state.best_epoch = monitored, state.epoch
         if state.waited > self.rule.n_iter_no_change:
@@ -158,7 +161,7 @@ class Monitor:
     def finish(self):
         """Leave the network with the weights that training was for."""
         if self._restores_best():
-            self.state.best_weights.restore(self.network)
+            self.state.best_weights.restore(self.network, self.state.average)
 
     def finished_network(self):
         """A copy of the network, as `finish` would leave it."""
@@ -177,10 +180,10 @@ class Monitor:
         state.ending = "interrupted"
         falling = self.validate is None and state.best_epoch == state.epoch
         if not self.network.is_finite() or (state.epoch and not falling):
-            state.best_weights.restore(self.network)
+            state.best_weights.restore(self.network, self.state.average)
         elif state.epoch and self._in_epoch:
             # the loss of the last epoch was the lowest: its end is still better
-            self._before.restore(self.network)
+            self._before.restore(self.network, state.average)
         warnings.warn(
             f"Training interrupted by user in epoch {state.epoch + 1}; the best "
             "weights so far were kept.",
@@ -193,10 +196,12 @@ class Monitor:
 
         In the second case the best weights are restored.
         """
+        if self.state.ending in ("diverged", "interrupted"):
+            return  # and said so
         costs = self.state.history.get("loss", [0.0])
         higher = costs[-1] > costs[0] + max(1.0, abs(costs[0]))
         if higher and not self.rule.restore_best:
-            self.state.best_weights.restore(self.network)
+            self.state.best_weights.restore(self.network, self.state.average)
             self._warn_diverged(f"from a loss of {costs[0]:.6g} to {costs[-1]:.6g}.")
         elif self.state.ending == "max_iter":
             warnings.warn(
@@ -209,7 +214,7 @@ class Monitor:
     def _end_diverged(self, cost, explain):
         self.state.ending = "diverged"
         where = explain()
-        self.state.best_weights.restore(self.network)
+        self.state.best_weights.restore(self.network, self.state.average)
         epoch = self.state.epoch + 1
         self._warn_diverged(f"in epoch {epoch}{where or f': the loss became {cost}.'}")
         self.tasks.abandon_epoch()

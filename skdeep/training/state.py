@@ -13,20 +13,32 @@ def name_of(value):
 
 
 class Snapshot:
-    """A copy of a network's weights and statistics."""
+    """A copy of a network's weights and statistics, and of those that are averaged.
 
-    def __init__(self, network):
+    Parameters
+    ----------
+    network : Network
+        What is copied.
+
+    average : AveragedWeights or None, default=None
+        What is copied with it, to train on from there.
+    """
+
+    def __init__(self, network, average=None):
         self.parameters = np.empty_like(network.parameters)
         self.statistics = np.empty_like(network.state)
-        self.take(network)
+        self.take(network, average)
 
-    def take(self, network):
+    def take(self, network, average=None):
         np.copyto(self.parameters, network.parameters)
         np.copyto(self.statistics, network.state)
+        self.average = None if average is None else average.copy()
 
-    def restore(self, network):
+    def restore(self, network, average=None):
         np.copyto(network.parameters, self.parameters)
         np.copyto(network.state, self.statistics)
+        if average is not None:
+            average.take(self.average or network)
 
 
 @dataclass
@@ -80,6 +92,12 @@ class TrainingState:
     ending : {"", "no_improvement", "minimum", "max_iter", "callback", "diverged", \
 "interrupted"}, default=""
         Why training ended; empty while it goes on.
+
+    average : AveragedWeights or None, default=None
+        Where weights are averaged: those in training, while the network has the average.
+
+    initial_flow : dict or None, default=None
+        Where gradients are recorded: how they flowed before the first epoch, and the cost.
     """
 
     key: tuple
@@ -96,6 +114,20 @@ class TrainingState:
     best_weights: Snapshot | None = None
     waited: int = 0
     ending: str = ""
+    average: object = None
+    initial_flow: dict | None = None
+
+    def make_writeable(self):
+        """Copy what was loaded from read-only memory, so that training can go on."""
+        kept = [self.optimizer_state]
+        if self.average is not None:
+            kept.append(vars(self.average))
+        if self.best_weights is not None:
+            kept.append(vars(self.best_weights))
+        for arrays in kept:
+            for name, value in arrays.items():
+                if isinstance(value, np.ndarray) and not value.flags.writeable:
+                    arrays[name] = value.copy()
 
     def start(self):
         """Begin another call of `fit`, after those before."""
@@ -110,12 +142,14 @@ class TrainingState:
     def result(self):
         """A copy that later epochs do not change, without what only they need.
 
-        The optimizer's state is as large as the weights, or twice; so are the best.
+        The optimizer's state is as large as the weights, or twice; so are the best
+        weights, and those in training where they are averaged.
         """
         return replace(
             self,
             optimizer_state={},
             best_weights=None,
+            average=None,
             history={name: list(values) for name, values in self.history.items()},
             rates=list(self.rates),
             steps=list(self.steps),

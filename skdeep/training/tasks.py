@@ -1,7 +1,10 @@
 """A fit and its epochs as tasks of scikit-learn's callback API (`sklearn.callback`)."""
 
+from functools import cached_property
+
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 
 class FitTasks:
@@ -25,9 +28,10 @@ class FitTasks:
 
     def __init__(self, estimator, X, y, metadata):
         self._estimator = estimator
-        self._X, self._y = X, y
+        self._given = {"X": X, "y": y}
         self._metadata = {k: v for k, v in metadata.items() if v is not None}
-        self._rows = None
+        self._given |= self._metadata
+        self._held_out = None
         self._has_callbacks = hasattr(estimator, "_skl_callbacks")
         self._context = self._epoch = None
 
@@ -44,25 +48,35 @@ class FitTasks:
         """
         self._context = self._estimator._init_callback_context(name, max_subtasks=n_epochs)
         self._context.call_on_fit_task_begin(
-            estimator=self._estimator, X=self._X, y=self._y, metadata=self._metadata
+            estimator=self._estimator,
+            X=self._given["X"],
+            y=self._given["y"],
+            metadata=self._metadata,
         )
 
     def leave_out(self, rows):
         """Keep the rows that were set aside for validation from the callbacks."""
-        self._rows = rows
+        self._held_out = rows
 
     def begin_epoch(self, monitor):
         """Begin an epoch."""
         if self._has_callbacks:
             self._epoch = self._context.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._arguments(monitor))
+            self._epoch.call_on_fit_task_begin(
+                estimator=self._estimator,
+                reconstruction_attributes=lambda: self._attributes_of(monitor),
+            )
 
     def end_epoch(self, monitor):
         """End an epoch; return whether a callback wants training to stop."""
         if self._epoch is None:
             return False
         epoch, self._epoch = self._epoch, None
-        return epoch.call_on_fit_task_end(**self._arguments(monitor))
+        return epoch.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._attributes_of(monitor),
+            **self._samples(),
+        )
 
     def abandon_epoch(self):
         """End an epoch that came to nothing, if one has begun."""
@@ -72,41 +86,35 @@ class FitTasks:
 
     def end(self):
         """End the fit, whose estimator is fitted now."""
-        self._context.call_on_fit_task_end(
-            estimator=self._estimator,
-            reconstruction_attributes=self._own_network,
-            **self._samples(),
-        )
-
-    def _arguments(self, monitor):
-        def attributes():
-            return self._estimator._attributes_after(
-                monitor.finished_network(), monitor.state
-            )
-
-        return {
-            "estimator": self._estimator,
-            "reconstruction_attributes": attributes,
-            **self._samples(),
-        }
-
-    def _own_network(self):
         estimator = self._estimator
-        return estimator._attributes_after(
-            estimator.network_.copy(), estimator._training_state
+        self._context.call_on_fit_task_end(
+            estimator=estimator,
+            reconstruction_attributes=lambda: estimator._attributes_after(
+                estimator.network_.copy(), estimator._training_state
+            ),
+            **self._samples(),
         )
+
+    def _attributes_of(self, monitor):
+        network = monitor.finished_network()
+        return self._estimator._attributes_after(network, monitor.state)
 
     def _samples(self):
-        """The samples that train. Of the metadata, scorers know the weights only."""
-        names = self._metadata.keys() & {"sample_weight"}
+        """What callbacks may ask for. Of the metadata, scorers know the weights only."""
         return {
-            "X": lambda: self._trained(self._X),
-            "y": lambda: self._trained(self._y),
-            "metadata": lambda: {k: self._trained(self._metadata[k]) for k in names},
+            "X": lambda: self._trained["X"],
+            "y": lambda: self._trained["y"],
+            "metadata": lambda: {
+                k: v for k, v in self._trained.items() if k == "sample_weight"
+            },
         }
 
-    def _trained(self, values):
-        if self._rows is None:
-            return values
-        kept = np.setdiff1d(np.arange(len(self._y)), self._rows)
-        return _safe_indexing(values, kept)
+    @cached_property
+    def _trained(self):
+        """The samples that train, by name: without those that were set aside."""
+        names = self._given.keys() & {"X", "y", "sample_weight"}
+        samples = {name: self._given[name] for name in names}
+        if self._held_out is None:
+            return samples
+        rows = np.setdiff1d(np.arange(_num_samples(samples["y"])), self._held_out)
+        return {name: _safe_indexing(values, rows) for name, values in samples.items()}

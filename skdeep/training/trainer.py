@@ -8,7 +8,9 @@ from skdeep.batch import BatchPlan
 from skdeep.executor import Epoch
 from skdeep.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
+from skdeep.training.averaging import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
+from skdeep.training.gradient_flow import begin_recording, update_ratios
 
 # A copy of the training state costs little beside so many steps.
 _RESTART_STEPS = 256
@@ -37,6 +39,13 @@ class DescentOptions:
 
     augmentation : tuple of Augmentation, default=()
         What changes the inputs of every batch at random.
+
+    renew_statistics : bool, default=True
+        Whether batch normalization's statistics are found anew for averaged weights.
+        Else, where the data are only a part, those of training stay.
+
+    record : {"gradients"} or None, default=None
+        What is recorded of each epoch besides the loss.
     """
 
     batch_size: int
@@ -45,6 +54,8 @@ class DescentOptions:
     schedule: object
     planned_epochs: int
     augmentation: tuple = ()
+    renew_statistics: bool = True
+    record: str | None = None
 
 
 class Epochs:
@@ -87,15 +98,21 @@ class Epochs:
 
         rest = 0 if whole else n % batch_size
         self._sizes = (n_batch, rest) if rest else (n_batch,)
+        self._statistics = None
+        if state.average is not None:
+            self._memory.average = state.average.parameters
+            if network.state.size and options.renew_statistics:
+                self._statistics = StatisticsPass(network, plan, self._data, self._memory)
         program = network.training_program(plan, self._data, self._memory)
         self._batch, self._last_batch = self._bind(program)
         self._n_batches = 1 if whole else n // batch_size
         self._order = None if whole else self._rows.copy()
         self.steps = self._n_batches + (rest > 0)
         network.plan = plan
-        self._restart = RestartPoint(
-            network, state.optimizer_state, state.epoch, state.step
-        )
+        self._restart = RestartPoint(network, state)
+        self._probe = None
+        if options.record == "gradients":
+            self._probe = begin_recording(network, data, state)
 
     def _bind(self, program):
         """A program for full batches, and for the last one if it is smaller."""
@@ -104,22 +121,67 @@ class Epochs:
         return bound[0], bound[1] if len(bound) > 1 else None
 
     def run(self):
-        """Do one epoch; return its mean loss and the learning rates of its steps."""
-        state, memory = self.state, self._memory
+        """Do one epoch.
+
+        Returns
+        -------
+        cost : float
+            The mean loss of its batches, plus the penalty after the last.
+
+        rates : ndarray of float
+            The learning rates of its steps.
+
+        flow : dict of str to ndarray
+            What was measured of the gradients, where that is asked for.
+        """
+        state, memory, average = self.state, self._memory, self.state.average
         if state.step - self._restart.step >= _RESTART_STEPS:
-            self._restart.take(self.network, state.optimizer_state, state.epoch, state.step)
+            self._restart.take(self.network, state)
         rates = self._rates(state.epoch, state.step)
         self._shuffle(state.epoch)
         memory.total[0] = 0.0
-        epoch = self._epoch(self._n_batches, self._last_batch, self._order, rates)
+        if average is not None:
+            average.enter_epoch(self.network)
         try:
             # infinities and NaN are found, and told in plain words, at the epoch's end
             with np.errstate(all="ignore"):
-                self._batch.run_epoch(epoch)
+                flow = self._run_steps(rates)
+            n_rows = self._batch.rows if self._order is None else len(self._order)
+            cost = memory.total[0] / n_rows + self.network.penalty()
+            if average is not None:
+                self._add_to_average()
         finally:
             state.step = int(memory.step[0])
-        n_rows = self._batch.rows if self._order is None else len(self._order)
-        return memory.total[0] / n_rows, rates
+            if average is not None:
+                average.leave_epoch(self.network)
+        if self._statistics is not None and average.count[0]:
+            self._statistics.run(self._order, self._sizes, self._n_batches)
+        return cost, rates, flow
+
+    def _run_steps(self, rates):
+        """Do all steps; the last by itself where its update is to be measured."""
+        order, n_batches = self._order, self._n_batches
+        if self._probe is None:
+            self._batch.run_epoch(self._epoch(n_batches, self._last_batch, order, rates))
+            return {}
+        n_before = len(rates) - 1
+        if n_before:
+            self._batch.run_epoch(self._epoch(n_before, None, order, rates[:-1]))
+        if order is not None:
+            order = order[n_before * self._sizes[0] :]
+        before = self.network.parameters.copy()
+        last = self._last_batch or self._batch
+        last.run_epoch(self._epoch(1, None, order, rates[-1:]))
+        flow = self._probe.measure()
+        return flow | {"update_ratio": update_ratios(self.network, before)}
+
+    def _add_to_average(self):
+        self.network.settings.weight_averaging.add_epoch(
+            self.state.average,
+            self.network.parameters,
+            self.state.epoch + 1,
+            self.options.planned_epochs,
+        )
 
     def _epoch(self, n_full, last, order, rates):
         memory = self._memory
@@ -148,7 +210,7 @@ class Epochs:
         state, memory = self.state, self._memory
         with np.errstate(all="ignore"):
             explanation = explain_divergence(self._replay(state.epoch + 1))
-        self._restart.restore(self.network, state.optimizer_state)
+        self._restart.restore(self.network, state)
         memory.step[0] = state.step = self._restart.step
         return explanation
 
@@ -158,7 +220,9 @@ class Epochs:
         program = network.gradient_program(network.plan, self._data, memory)
         gradients = [bound for bound in self._bind(program) if bound is not None]
         updates = [self._batch, self._last_batch]
-        self._restart.restore(network, memory.optimizer_state)
+        self._restart.restore(network, self.state)
+        if self.state.average is not None:
+            self.state.average.enter_epoch(network)
         memory.step[0] = self._restart.step
         for epoch in range(self._restart.epoch, n_epochs):
             rates = self._rates(epoch, int(memory.step[0]))
@@ -205,9 +269,8 @@ def descend(network, data, options, state, monitor):
     try:
         while not state.ending:
             monitor.start_epoch()
-            loss, rates = epochs.run()
-            cost = loss + network.penalty()
-            monitor.end_epoch(cost, rates, epochs.explain_divergence)
+            cost, rates, flow = epochs.run()
+            monitor.end_epoch(cost, rates, epochs.explain_divergence, flow)
     except KeyboardInterrupt:
         monitor.interrupt()
     monitor.finish()

@@ -7,7 +7,6 @@ namespace skdeep {
 namespace SKDEEP_ISA {
 namespace {
 
-
 constexpr long block_rows = 64;
 
 // Images have as many rows as places, all of the weight of their sample.

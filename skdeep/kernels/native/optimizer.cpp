@@ -1,5 +1,5 @@
-// One step of each optimizer on ranges of the flat vectors, and what acts on gradients
-// before it; skdeep/kernels/reference/optimizer.py has the formulas. Unlike there, the
+// One step of each optimizer on ranges of the flat vectors, and what acts before and
+// after it; skdeep/kernels/reference/optimizer.py has the formulas. Unlike there, the
 // gradient is only read.
 #include "vector.h"
 
@@ -25,6 +25,18 @@ KERNEL(add_weight_decay) {
   const T rate = number<T>(o, 2);
   each_vector<T>(begin, end, [=](auto at) {
     at.store(gradient, at.load(gradient) + at.load(parameters) * rate);
+  });
+}
+
+// gradient += rate * sign of the parameters
+KERNEL(add_l1_penalty) {
+  const T* parameters = array<T>(o, 0);
+  T* gradient = array<T>(o, 1);
+  const T rate = number<T>(o, 2);
+  each_vector<T>(begin, end, [=](auto at) {
+    const Vector<T> w = at.load(parameters), zero{}, up = zero + rate;
+    Vector<T> slope = w > zero ? up : (w < zero ? -up : w);  // zeros and NaN stay
+    at.store(gradient, at.load(gradient) + slope);
   });
 }
 
@@ -77,6 +89,38 @@ KERNEL(clip_by_norm) {
   const T factor = (T)(largest / (norm < largest ? largest : norm));
   each_vector<T>(0, n,
                  [=](auto at) { at.store(gradient, at.load(gradient) * factor); });
+}
+
+// Each range of columns: most of them need no scaling, and cost one pass
+KERNEL(limit_unit_norms) {
+  T* kernel = array<T>(o, 1);
+  const long rows = o.argument[1].rows, columns = o.argument[1].columns;
+  const T max_norm = number<T>(o, 0);
+  each_vector<T>(begin, end, [=](auto at) {
+    Vector<T> square = sum_over_rows<T>(rows, columns, [=](long, long offset) {
+      Vector<T> w = at.load(kernel + offset);
+      return w * w;
+    });
+    const Vector<T> norm = at_least(square_root<T>(square), max_norm);
+    if (!(largest_lane<T>(norm - max_norm) == 0)) {
+      const Vector<T> factor = max_norm / norm;
+      for (long i = 0; i < rows; ++i) {
+        at.store(kernel + i * columns, at.load(kernel + i * columns) * factor);
+      }
+    }
+  });
+}
+
+KERNEL(update_moving_average) {
+  const T* parameters = array<T>(o, 0);
+  T* average = array<T>(o, 3);
+  const double t = step_number(o, 1), decay = number<double>(o, 2);
+  const double keep = (1 + t) / (10 + t) < decay ? (1 + t) / (10 + t) : decay;
+  const T share = (T)(1 - keep);
+  each_vector<T>(begin, end, [=](auto at) {
+    Vector<T> a = at.load(average);
+    at.store(average, a + (at.load(parameters) - a) * share);
+  });
 }
 
 KERNEL(sgd_step) {
@@ -269,9 +313,13 @@ KERNEL(nadam_step) {
 #define PARAMETERS(NAME) {#NAME, Split::parameters, 0, NAME<float>, NAME<double>}
 constexpr KernelEntry entries[] = {
     PARAMETERS(add_weight_decay),
+    PARAMETERS(add_l1_penalty),
     PARAMETERS(decay_parameters),
     PARAMETERS(clip_by_value),
     {"clip_by_norm", Split::whole, 0, clip_by_norm<float>, clip_by_norm<double>},
+    {"limit_unit_norms", Split::columns, -1, limit_unit_norms<float>,
+     limit_unit_norms<double>},
+    PARAMETERS(update_moving_average),
     PARAMETERS(sgd_step),
     PARAMETERS(momentum_step),
     PARAMETERS(nesterov_step),

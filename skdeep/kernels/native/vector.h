@@ -199,6 +199,20 @@ SKDEEP_INLINE void each_vector(long begin, long end, Body body) {
   if (i < end) body(Part<T>{i, (int)(end - i)});
 }
 
+// The sum of f(row, offset of the row) over all rows, in blocks to lose fewer digits
+template <class T, class Function>
+SKDEEP_INLINE Vector<T> sum_over_rows(long rows, long columns, Function f) {
+  constexpr long block = 64;
+  Vector<T> total{};
+  for (long start = 0; start < rows; start += block) {
+    const long stop = start + block < rows ? start + block : rows;
+    Vector<T> sum{};
+    for (long i = start; i < stop; ++i) sum += f(i, i * columns);
+    total += sum;
+  }
+  return total;
+}
+
 // --- the arguments of an operation ----------------------------------------------------
 
 template <class T>

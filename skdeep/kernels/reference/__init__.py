@@ -11,7 +11,7 @@ from skdeep.kernels.reference.augmentation import (
     mix_up,
     shift_images,
 )
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import MOST_PIECES, kernel
 from skdeep.kernels.reference.convolution import (
     convolution_backward_bias,
     convolution_backward_input,
@@ -70,11 +70,13 @@ from skdeep.kernels.reference.normalization import (
 from skdeep.kernels.reference.optimizer import (
     adagrad_step,
     adam_step,
+    add_l1_penalty,
     add_weight_decay,
     amsgrad_step,
     clip_by_norm,
     clip_by_value,
     decay_parameters,
+    limit_unit_norms,
     momentum_step,
     nadam_schedule,
     nadam_step,
@@ -83,6 +85,7 @@ from skdeep.kernels.reference.optimizer import (
     rmsprop_momentum_step,
     rmsprop_step,
     sgd_step,
+    update_moving_average,
 )
 from skdeep.kernels.reference.pooling import (
     average_pool_backward,
@@ -98,11 +101,13 @@ from skdeep.kernels.reference.random import PhiloxStream
 
 __all__ = [
     "ACTIVATIONS",
+    "MOST_PIECES",
     "PhiloxStream",
     "absolute_error",
     "adagrad_step",
     "adam_step",
     "add",
+    "add_l1_penalty",
     "add_weight_decay",
     "amsgrad_step",
     "average_pool_backward",
@@ -140,6 +145,7 @@ __all__ = [
     "layer_norm_backward_input",
     "layer_norm_backward_parameters",
     "layer_norm_forward",
+    "limit_unit_norms",
     "log_cosh",
     "max_pool_backward",
     "max_pool_forward",
@@ -169,4 +175,5 @@ __all__ = [
     "squared_error",
     "squared_hinge",
     "sum_losses",
+    "update_moving_average",
 ]

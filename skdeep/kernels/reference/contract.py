@@ -2,6 +2,9 @@
 
 import inspect
 
+#: The pieces that a call can be cut into, each with scratch memory of its own.
+MOST_PIECES = 4
+
 
 def kernel(axis, *, writes, in_place=False, flops=None, per_piece="", **split):
     """Declare a function of arrays and scalars to be a kernel.

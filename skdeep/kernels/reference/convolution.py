@@ -19,13 +19,11 @@ and d_x adds up the entries of d_P where they were copied from.
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import MOST_PIECES, kernel
 from skdeep.kernels.reference.windows import places
 
 #: The numbers that a block of windows has, unless a single row of outputs has more.
 BLOCK_NUMBERS = 1 << 17
-#: The pieces that a call can be cut into, each with scratch memory of its own.
-MOST_PIECES = 4
 # With fewer channels, copies are faster along the image than along the window.
 _FEW_CHANNELS = 8
 
@@ -97,11 +95,7 @@ def convolution_backward_kernel(x, d_out, strides, dilation, padding, work, d_ke
         np.add(d_kernel, product, out=d_kernel)
 
 
-@kernel(
-    "sum",
-    writes="d_bias",
-    d_out=0,
-)
+@kernel("sum", writes="d_bias", d_out=0)
 def convolution_backward_bias(d_out, d_bias):
     np.add.reduce(d_out.reshape(-1, d_bias.size), axis=0, out=d_bias)
 
@@ -152,13 +146,15 @@ class _Windows:
             at_a_time = max(work.size // (line * rows), 1)
             for start in range(0, self.n, at_a_time):
                 samples = slice(start, min(start + at_a_time, self.n))
-                yield _Block(self, work, samples, slice(0, rows))
+                # a block of as many samples has left zeros around the images
+                clean = 0 < start <= self.n - at_a_time
+                yield _Block(self, work, samples, slice(0, rows), clean)
             return
         at_a_time = work.size // line
         for sample in range(self.n):
             for start in range(0, rows, at_a_time):
                 band = slice(start, min(start + at_a_time, rows))
-                yield _Block(self, work, slice(sample, sample + 1), band)
+                yield _Block(self, work, slice(sample, sample + 1), band, False)
 
 
 class _Block:
@@ -169,8 +165,8 @@ class _Block:
     channel).
     """
 
-    def __init__(self, windows, work, samples, rows):
-        self.samples, self.rows = samples, rows
+    def __init__(self, windows, work, samples, rows, clean):
+        self.samples, self.rows, self._clean = samples, rows, clean
         n, n_rows = samples.stop - samples.start, rows.stop - rows.start
         outputs = n, n_rows, windows.out_size[1]
         place = (*windows.window, windows.group_channels)
@@ -207,7 +203,8 @@ class _Block:
     def gather(self, x):
         """Copy the windows into the matrix, with zeros around the images."""
         x = self._inputs(x)
-        self._memory.fill(0)
+        if not self._clean:
+            self._memory.fill(0)
         for (i, j), outputs, inputs in self._places:
             self.windows[:, :, *outputs, i, j] = x[:, :, *inputs]
         return self.matrix

@@ -1,4 +1,4 @@
-"""One step of each optimizer on flat vectors, and what acts on gradients before it.
+"""One step of each optimizer on flat vectors, and what acts before and after it.
 
 ``learning_rate`` and ``step`` (1 for the first) are arrays of one number that the
 executor sets before each step. A step consumes the gradient: the vector is scratch to
@@ -31,6 +31,13 @@ def add_weight_decay(parameters, gradient, rate):
     _add_scaled(parameters, rate, gradient)
 
 
+@kernel("parameters", writes="gradient", parameters=0, gradient=0, work=0)
+def add_l1_penalty(parameters, gradient, work, rate):
+    """Add a subgradient of rate * ||parameters||_1: zero where a parameter is."""
+    np.sign(parameters, out=work)
+    _add_scaled(work, rate, gradient)
+
+
 @kernel("parameters", writes="parameters", parameters=0)
 def decay_parameters(parameters, learning_rate, rate):
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
@@ -49,6 +56,26 @@ def clip_by_norm(gradient, max_norm):
 def clip_by_value(gradient, limit):
     np.minimum(gradient, limit, out=gradient)
     np.maximum(gradient, -limit, out=gradient)
+
+
+# Srebro and Shraibman 2005, Hinton et al. 2012
+@kernel("features", writes="kernel", kernel=1, work=0)
+def limit_unit_norms(max_norm, kernel, work):
+    """Scale each column, the weights into a unit, so that its norm is at most max_norm."""
+    np.einsum("ij,ij->j", kernel, kernel, out=work)
+    np.sqrt(work, out=work)
+    np.maximum(work, max_norm, out=work)
+    np.divide(max_norm, work, out=work)
+    np.multiply(kernel, work, out=kernel)
+
+
+# a <- d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t)), so that the first steps
+# are not outweighed by where the average started
+@kernel("parameters", writes="average", parameters=0, average=0, work=0)
+def update_moving_average(parameters, step, decay, work, average):
+    t = int(step[0])
+    np.subtract(parameters, average, out=work)
+    _add_scaled(work, 1 - min(decay, (1 + t) / (10 + t)), average)
 
 
 # w -= lr g

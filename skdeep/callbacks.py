@@ -1,0 +1,121 @@
+"""Callbacks for networks, in scikit-learn's callback API (`sklearn.callback`)."""
+
+from numbers import Integral
+from os import PathLike
+from pathlib import Path
+
+from sklearn.utils._param_validation import Interval, validate_params
+
+from skdeep.estimators.base import BaseNetworkEstimator
+from skdeep.optimizers import LBFGS, get_optimizer
+from skdeep.training.checkpoint import CheckpointFile, describe_training
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint:
+    """Saves training after each epoch; the same `fit` goes on from there.
+
+    If the process is killed, at any moment, the same call of `fit`, with the same
+    parameters and data, finds the file and does the epochs that are left. It ends with
+    the very weights of a `fit` that was never killed, bit for bit, on the same kind of
+    machine. The file is always complete: it is written under another name and renamed.
+
+    The file is removed when training has ended by itself. It stays after an interrupt
+    (Ctrl-C), which a later `fit` undoes: it goes on from the last epoch that was saved.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file. Where it holds ``{fingerprint}``, that stands for a word that differs
+        with parameters and data: so one callback can serve the many fits of a grid
+        search, each with a file of its own. Missing folders are made.
+
+    every_n_epochs : int, default=1
+        The epochs from one file to the next. At most so many are done again.
+
+    Raises
+    ------
+    ValueError
+        From `fit`, where the file is of other parameters or data; the error says which.
+        For L-BFGS, whose memory of earlier steps cannot be saved.
+
+    Notes
+    -----
+    What counts are all parameters but `verbose`, the data by their contents, and the
+    epochs that were done before. With ``random_state=None`` the random numbers of the
+    file go on.
+
+    `partial_fit` takes no notice of it: whoever calls it can pickle the estimator, which
+    goes on exactly as well.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeep import MLPClassifier
+    >>> from skdeep.callbacks import Checkpoint
+    >>> X, y = load_iris(return_X_y=True)
+    >>> path = Path(tempfile.mkdtemp()) / "iris.checkpoint"
+    >>> model = MLPClassifier(learning_rate=0.01, random_state=0)
+    >>> model = model.set_callbacks(Checkpoint(path)).fit(X, y)
+    >>> path.exists()  # training has come to its end
+    False
+    """
+
+    @validate_params(
+        {
+            "path": [str, PathLike],
+            "every_n_epochs": [Interval(Integral, 1, None, closed="left")],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def __init__(self, path, every_n_epochs=1):
+        self.path = path
+        self.every_n_epochs = every_n_epochs
+        self._files = {}
+
+    def __getstate__(self):
+        # those of fits that go on in this process
+        return vars(self) | {"_files": {}}
+
+    def setup(self, estimator, context):
+        """Check that the estimator can be saved."""
+        if not isinstance(estimator, BaseNetworkEstimator):
+            raise TypeError(
+                "Checkpoint saves the training of a network of skdeep. It was set on "
+                f"{type(estimator).__name__}: set it on the network itself, such as the "
+                "last step of a Pipeline or the estimator of a grid search."
+            )
+        if isinstance(get_optimizer(estimator.optimizer), LBFGS):
+            raise ValueError(
+                "Checkpoint cannot save the training of optimizer='lbfgs': SciPy keeps "
+                "its memory of earlier steps. Use another optimizer, or no Checkpoint."
+            )
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
+        """Go on from the file, if there is one."""
+        if context.task_name != "fit":
+            return
+        description = describe_training(estimator, X, y, metadata)
+        path = Path(self.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._files[estimator] = CheckpointFile(path, description)
+        if file.path.exists():
+            file.restore(estimator.network_, estimator._training_state)
+
+    def on_fit_task_end(self, estimator, context):
+        """Save after an epoch; remove the file after the last."""
+        file = self._files.get(estimator)
+        if file is None:  # partial_fit
+            return
+        state = estimator._training_state
+        if context.task_name == "fit":
+            file.remove()
+        elif state.ending or state.epoch % self.every_n_epochs == 0:
+            file.write(estimator.network_, state)
+
+    def teardown(self, estimator, context):
+        """Forget the fit, however it ended."""
+        self._files.pop(estimator, None)
