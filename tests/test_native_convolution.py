@@ -6,9 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
-from skdeep import executor, kernels
+from skdeep import ConvNetClassifier, SequentialClassifier, executor, kernels
+from skdeep.augmentation import Cutout, RandomCrop, RandomFlip, RandomShift
 from skdeep.kernels import native
+from skdeep.layers import (
+    Activation,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    GlobalAveragePool,
+    LayerNorm,
+    MaxPool,
+    Residual,
+    SpatialDropout,
+)
 
 pytestmark = pytest.mark.skipif(
     native.extension is None, reason="the package was built without compiled kernels"
@@ -484,3 +497,122 @@ def test_sums_and_scalings(instruction_set, dtype, n, m, seed):
             out = on_one_and_two_threads(kernels.rescale, arguments, dtype)["out"]
             expected = run_reference(kernels.rescale, arguments)["out"]
             assert_near(out, expected, abs(x * 0.3) + 1, ulps=2)
+
+
+@every_set
+@every_type
+@given(
+    n=st.integers(1, 20),
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    channels=st.integers(1, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+@drawn
+def test_augmentation_draws_the_same(instruction_set, dtype, n, size, channels, seed):
+    shape = (n, *size, channels)
+    x = np.random.default_rng(seed).normal(size=shape).astype(dtype)
+    rows, columns = (n, size[0]), (n, size[1])
+    available = {
+        "x": x,
+        "stream": kernels.PhiloxStream((seed, 9)),
+        "purpose": 5,
+        "step": np.array([1 + seed % 100]),
+        "probability": 0.5,
+        "axis": 1 + seed % 2,
+        "reach": (seed % 3, seed % 5),
+        "repeats": seed % 7 < 3,
+        "size": (1 + seed % 4, 1 + seed % 3),
+        "uniform": np.empty((n, 2), "float32"),
+        "out": np.empty_like(x),
+    }
+    scratch = {
+        "flip_images": {"uniform": np.empty(n, "float32"), "mask": np.empty(n, bool)},
+        "shift_images": {
+            "work_1": np.empty(rows, "int64"),
+            "work_2": np.empty(columns, "int64"),
+            "work_3": np.empty(shape[:3], "int64"),
+            "mask_1": np.empty(rows, bool),
+            "mask_2": np.empty(columns, bool),
+        },
+        "cut_out": {
+            "mask_1": np.empty(rows, bool),
+            "mask_2": np.empty(columns, bool),
+            "mask_3": np.empty(shape[:3], bool),
+        },
+    }
+    for name, more in scratch.items():
+        kernel = getattr(kernels, name)
+        arguments = {key: (available | more)[key] for key in kernel.arguments}
+        with using(instruction_set):
+            actual = on_one_and_two_threads(kernel, arguments, dtype)["out"]
+        np.testing.assert_array_equal(actual, run_reference(kernel, arguments)["out"])
+
+
+# --- whole fits -----------------------------------------------------------------------
+
+ARCHITECTURES = {
+    "recipe": ConvNetClassifier((6, 17), hidden_layer_sizes=(20,)),
+    "recipe with all": ConvNetClassifier(
+        (16, 8),
+        batch_norm=True,
+        dropout=0.2,
+        global_pool="average",
+        pool="average",
+        augmentation=(
+            RandomFlip(),
+            RandomCrop(2),
+            RandomShift(fill="nearest"),
+            Cutout(3),
+        ),
+    ),
+    "stack": SequentialClassifier(
+        [
+            Conv(8, kernel_size=5, strides=2),
+            LayerNorm(),
+            Residual([Conv(8), BatchNorm(), Activation("relu"), SpatialDropout(0.2)]),
+            Conv(16, groups=8, dilation=2),
+            Conv(12, kernel_size=1),
+            MaxPool(3, strides=2, padding="same"),
+            AveragePool(2, strides=1),
+            GlobalAveragePool(),
+        ]
+    ),
+}
+architectures = pytest.mark.parametrize("name", ARCHITECTURES)
+fits = pytest.mark.skipif(not native.ENABLED, reason="compiled kernels are not in use")
+without_warnings = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning"
+)
+
+
+def fitted(name, dtype):
+    """The parameters, statistics and losses after some epochs, the last batch not full."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(110, 13, 12, 2)).astype(dtype), rng.integers(0, 3, 110)
+    X[..., 0] += y[:, np.newaxis, np.newaxis]
+    model = ARCHITECTURES[name].set_params(batch_size=48, max_iter=3, random_state=0)
+    network = model.fit(X, y).network_
+    return np.concatenate([network.parameters, network.state, model.loss_curve_])
+
+
+@fits
+@without_warnings
+@architectures
+def test_the_number_of_threads_changes_no_bit_of_a_fit(name, monkeypatch):
+    # so many threads as asked for, however small the network
+    monkeypatch.setattr(executor, "_SERIAL_COST", 0)
+    results = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, user_api="skdeep"):
+            results.append(fitted(name, "float32"))
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@fits
+@without_warnings
+@architectures
+def test_fits_are_those_of_the_reference(name, monkeypatch):
+    ours = fitted(name, "float64")
+    monkeypatch.setattr(native, "ENABLED", False)
+    np.testing.assert_allclose(ours, fitted(name, "float64"), rtol=1e-7, atol=1e-9)

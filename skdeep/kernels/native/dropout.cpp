@@ -1,38 +1,16 @@
-// Dropout with NumPy's Philox4x64-10 generator, so that masks are those of the reference
-// bit for bit: the counter is a number's place, so any thread can draw any part.
-#include "vector.h"
+// Dropout, with the masks of the reference bit for bit.
+#include "philox.h"
 
 namespace skdeep {
 namespace SKDEEP_ISA {
 namespace {
 
-using Word = unsigned long long;
-
-// Salmon et al. 2011: four words from a counter and a key
-SKDEEP_INLINE void philox(const Word counter[4], const Word* key, Word out[4]) {
-  Word c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-  Word k0 = key[0], k1 = key[1];
-#pragma GCC unroll 10
-  for (int round = 0; round < 10; ++round) {
-    const unsigned __int128 p0 = (unsigned __int128)c0 * 0xD2E7470EE14C6C93u;
-    const unsigned __int128 p1 = (unsigned __int128)c2 * 0xCA5A826395121157u;
-    c0 = (Word)(p1 >> 64) ^ c1 ^ k0;
-    c1 = (Word)p1;
-    c2 = (Word)(p0 >> 64) ^ c3 ^ k1;
-    c3 = (Word)p0;
-    k0 += 0x9E3779B97F4A7C15u;
-    k1 += 0xBB67AE8584CAA73Bu;
-  }
-  out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
-}
-
-// Eight numbers come from one block; a word gives its low half first.
+// Factors of eight numbers from one block
 template <class T>
 SKDEEP_INLINE void keep_block(const Word words[4], float rate, T scale, T keep[8]) {
   for (int i = 0; i < 8; ++i) {
     const unsigned bits = (unsigned)(words[i / 2] >> (i % 2 * 32));
-    const float uniform = (float)(bits >> 8) * 0x1p-24f;
-    keep[i] = uniform >= rate ? scale : (T)0;
+    keep[i] = uniform_of(bits) >= rate ? scale : (T)0;
   }
 }
 
@@ -40,14 +18,12 @@ SKDEEP_INLINE void keep_block(const Word words[4], float rate, T scale, T keep[8
 // factors are zero or 1 / (1 - rate).
 template <class T, class Body>
 SKDEEP_INLINE void each_factor(const Operation& o, long begin, long end, Body body) {
-  const Word* key = array<Word>(o, 1);
+  const Stream stream = stream_of(o, 1);
   const double rate = number<double>(o, 4);
   const T scale = (T)(1 / (1 - rate));
-  Word counter[4] = {0, (Word)number<double>(o, 2), (Word)*array<long long>(o, 3), 0};
   for (long i = begin; i < end;) {
-    counter[0] = (Word)(i / 8) + 1;  // NumPy counts on before it draws
     Word words[4];
-    philox(counter, key, words);
+    stream.draw(i / 8, words);
     T block[8];
     keep_block<T>(words, (float)rate, scale, block);
     const long block_end = i / 8 * 8 + 8;

@@ -4,8 +4,8 @@
 namespace skdeep {
 namespace SKDEEP_ISA {
 
-extern const KernelFamily activation_kernels, convolution_kernels, dense_kernels,
-    dropout_kernels, elementwise_kernels, gather_kernels, loss_kernels,
+extern const KernelFamily activation_kernels, augmentation_kernels, convolution_kernels,
+    dense_kernels, dropout_kernels, elementwise_kernels, gather_kernels, loss_kernels,
     normalization_kernels, optimizer_kernels, pooling_kernels;
 
 #define SKDEEP_TEXT_OF(NAME) #NAME
@@ -13,8 +13,8 @@ extern const KernelFamily activation_kernels, convolution_kernels, dense_kernels
 
 KernelTable kernel_table() {
   return {SKDEEP_TEXT(SKDEEP_ISA),
-          {activation_kernels, convolution_kernels, dense_kernels, dropout_kernels,
-           elementwise_kernels, gather_kernels, loss_kernels, normalization_kernels,
+          {activation_kernels, augmentation_kernels, convolution_kernels, dense_kernels,
+           dropout_kernels, elementwise_kernels, gather_kernels, loss_kernels, normalization_kernels,
            optimizer_kernels, pooling_kernels}};
 }
 
