@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.probe import layer_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
 from skdeep.update import Settings, write_update
@@ -380,6 +381,30 @@ class Network:
         else:
             self._forward_passes.raw_outputs(self, x, z)
         return z
+
+    def activations(self, X, layer):
+        """The outputs of a layer for every sample, as in prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            The samples, of `input_shape` or of as many numbers in another shape.
+
+        layer : str
+            The name of a layer, as `summary` shows it; one inside of another is
+            ``outer.inner``.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, ...)
+        """
+        X = np.asarray(X)
+        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the network takes "
+                f"{self.input_shape}."
+            )
+        return layer_outputs(self, X.reshape(len(X), *self.input_shape), layer)
 
     # --- what a person reads ------------------------------------------------------
 

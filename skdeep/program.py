@@ -109,6 +109,14 @@ class Scope:
             self._buffers[name] = Buffer(f"{self.name}.{name}", shape, dtype)
         return self._buffers[name]
 
+    def rename(self, name, buffer):
+        """The same memory under another name, for what takes a buffer's place."""
+        renamed = Buffer(
+            f"{self.name}.{name}", buffer.shape, buffer.dtype, base=buffer.owner
+        )
+        self._buffers[name] = renamed
+        return renamed
+
     def __getitem__(self, name):
         """A buffer that was made or kept before."""
         return self._buffers[name]

@@ -42,11 +42,11 @@ def sample(initializer, shape, seed=0):
 
 
 @each_kind
-# the last shape is that of a convolution: 3 * 3 * 40 inputs
+# the last shape is that of a convolution: 3 * 3 * 40 inputs and 3 * 3 * 300 outputs
 @pytest.mark.parametrize("shape", [(500, 200), (200, 500), (3, 3, 40, 300)])
 def test_the_variance_follows_from_the_fans(kind, shape):
     values = sample(kind(), shape)
-    fan_in, fan_out = np.prod(shape[:-1]), shape[-1]
+    fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     variance = VARIANCES[kind](fan_in, fan_out)
     assert values.shape == shape
     # four standard deviations of the mean and of a normal sample's variance

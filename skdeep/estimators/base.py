@@ -500,8 +500,12 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _raw_outputs(self, X):
         if not hasattr(self, "network_"):  # asking first takes a tenth off one row's time
             check_is_fitted(self)
+        return self.network_.raw_outputs(self._network_input(X))
+
+    def _network_input(self, X):
+        """A user's X, checked, as the network takes it."""
         X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
-        return self.network_.raw_outputs(self._as_samples(X))
+        return self._as_samples(X)
 
     def _dtypes(self):
         return [self.network_.dtype]

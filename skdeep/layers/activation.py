@@ -64,7 +64,7 @@ class Activation(Layer):
             return d_out
         _, backward = kernels.ACTIVATIONS[self.function]
         if backward.in_place and not scope.is_reserved(d_out):
-            d_z = d_out
+            d_z = scope.rename("d_z", d_out)
         else:
             d_z = scope.buffer("d_z", d_out.shape)
         arguments = {

@@ -6,6 +6,7 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.layers.activation import Activation
 from skdeep.layers.layer import Layer
 from skdeep.layers.sparse_input import SparseRows
 from skdeep.layers.window import by_place, check_image
@@ -69,6 +70,9 @@ class Dropout(Layer):
     def infer(self, scope, x):
         return x
 
+    def frozen(self):
+        return Activation("identity")
+
     def backward_input(self, scope, d_out):
         d_x = scope.buffer("d_x", d_out.shape)
         scope.call(kernels.dropout_backward, d_out=d_out, keep=scope["keep"], d_x=d_x)
@@ -129,6 +133,9 @@ class SpatialDropout(Layer):
 
     def infer(self, scope, x):
         return x
+
+    def frozen(self):
+        return Activation("identity")
 
     def backward_input(self, scope, d_out):
         d_x = scope.buffer("d_x", d_out.shape)

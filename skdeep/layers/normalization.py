@@ -64,6 +64,9 @@ class BatchNorm(Layer):
             "running_variance": State(shape, 1.0),
         }
 
+    def frozen(self):
+        return _FrozenBatchNorm(self.momentum, self.epsilon)
+
     def with_plain_statistics(self):
         # a momentum of 1 leaves only the share of a mean over the steps
         return clone(self).set_params(momentum=1.0)
@@ -124,6 +127,34 @@ class BatchNorm(Layer):
             d_scale=scope.gradients["scale"],
             d_shift=scope.gradients["shift"],
             d_x=_by_place(d_x),
+        )
+        return d_x
+
+
+class _FrozenBatchNorm(BatchNorm):
+    """Batch normalization with the statistics of prediction, and the way back."""
+
+    def forward(self, scope, x):
+        return self.infer(scope, x)
+
+    def backward_parameters(self, scope, d_out):
+        pass
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", d_out.shape)
+        features = d_out.shape[-1:]
+        # the same scaling, of numbers around zero
+        zeros = scope.buffer("zeros", features)
+        scope.call(
+            kernels.batch_norm_inference,
+            scratch=features,
+            x=_by_place(d_out),
+            epsilon=float(self.epsilon),
+            scale=scope.parameters["scale"],
+            shift=zeros,
+            running_mean=zeros,
+            running_variance=scope.state["running_variance"],
+            out=_by_place(d_x),
         )
         return d_x
 

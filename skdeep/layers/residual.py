@@ -66,9 +66,21 @@ class Residual(Composition, Layer):
     def parameters(self, input_shape):
         return self._variables("parameters", input_shape)
 
+    def inner_names(self):
+        names = []
+        for name, layer in present_layers(self.layers):
+            names += [f"{name}.{inner}" for inner in layer.inner_names()] + [name]
+        return names if self.shortcut == "identity" else [*names, "projection"]
+
+    def frozen(self):
+        return self._with_layers("frozen")
+
     def with_plain_statistics(self):
+        return self._with_layers("with_plain_statistics")
+
+    def _with_layers(self, method):
         pairs = present_layers(self.layers)
-        layers = [(name, layer.with_plain_statistics()) for name, layer in pairs]
+        layers = [(name, getattr(layer, method)()) for name, layer in pairs]
         return Residual(layers, self.shortcut)
 
     def state(self, input_shape):
@@ -148,11 +160,13 @@ class Residual(Composition, Layer):
         scope.keep("x", x)
         layers, shortcut, shortcut_scope = self._scopes(scope)
         branch = x
+        outputs = scope.shared.get("outputs", {})
         for layer, inner in layers:
-            branch = getattr(layer, method)(inner, branch)
+            branch = outputs[inner.name] = getattr(layer, method)(inner, branch)
         other = x
         if shortcut is not None:
             other = getattr(shortcut, method)(shortcut_scope, x)
+            outputs[shortcut_scope.name] = other
         out = branch
         if scope.is_reserved(branch):
             out = scope.buffer("out", branch.shape)
