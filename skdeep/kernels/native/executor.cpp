@@ -15,6 +15,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto time_between_questions = std::chrono::milliseconds(50);
 // Stages that cost less than this are done by one thread while the others wait.
 constexpr double alone_cost = 20000;
+// In stages that cost more, the user's interrupts are looked for after each task.
+constexpr double long_cost = 1e7;
+// What a thread could have done while it slept at a barrier and was woken up.
+constexpr double sleep_cost = 1e7;
 
 // One for each thread, freed with it.
 struct Scratch {
@@ -86,6 +90,7 @@ class Run {
     Worker worker = this_worker(scratch_);
     while (!finished_) {
       const PlannedStage& stage = (*plan_)[stage_];
+      const bool long_stage = stage.cost > long_cost || stage.split == Split::python;
       if (stage.split == Split::python) {
         if (thread == 0) call_python(stage);
       } else {
@@ -96,12 +101,12 @@ class Run {
           while ((task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
                  stop) {
             run_task(stage.tasks[task], worker);
-            if (thread == 0) ask();
+            if (thread == 0 && long_stage) ask();
             if (stop_.load(std::memory_order_relaxed)) break;
           }
         }
       }
-      if (thread == 0) ask();
+      if (thread == 0 && (long_stage || stage_ == 0)) ask();
       barrier_.arrive([&] {
         ++stage_;
         settle(worker);
@@ -110,6 +115,12 @@ class Run {
   }
 
   std::exception_ptr error() const { return error_; }
+
+  // Whether the threads waited for each other longer than two of them can save.
+  bool waited_long() const {
+    const double cost = steps_.full->cost() * (double)n_steps_;
+    return sleep_cost * (double)barrier_.sleeps() > 0.4 * cost;
+  }
 
  private:
   void begin_step() {
@@ -193,6 +204,18 @@ const Plan& Program::plan(int threads) {
   return found->second;
 }
 
+int Program::wanted_threads(int threads) {
+  if (threads == 1 || runs_alone_ == 0) return threads;
+  --runs_alone_;
+  return 1;
+}
+
+void Program::remember(bool waited_long) {
+  constexpr int most = 64;
+  next_alone_ = waited_long ? std::min(2 * next_alone_, most) : 1;
+  runs_alone_ = waited_long ? next_alone_ : 0;
+}
+
 double Program::cost() const {
   double sum = 0;
   for (const Stage& stage : stages_) sum += stage.cost;
@@ -214,9 +237,10 @@ void Program::move_argument(const void* from, void* to) {
 }
 
 void execute(const Steps& steps, int threads, const Callbacks& callbacks) {
-  Lease lease(threads);
+  Lease lease(steps.full->wanted_threads(threads));
   Run run(steps, lease.threads(), callbacks);
   lease.run([&](int thread) { run.work(thread); });
+  if (lease.threads() > 1) steps.full->remember(run.waited_long());
   if (run.error()) std::rethrow_exception(run.error());
 }
 

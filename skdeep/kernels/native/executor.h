@@ -20,6 +20,12 @@ class Program {
   double cost() const;
   long scratch() const;  // bytes for each thread
 
+  // On a machine that is busy with other work, several threads wait for each other
+  // longer than they work: after such a run, some are done by one thread; twice as many
+  // each time. Results do not depend on it.
+  int wanted_threads(int threads);
+  void remember(bool waited_long);
+
   // Let the arguments that point to `from` point to `to`.
   void move_argument(const void* from, void* to);
 
@@ -27,6 +33,7 @@ class Program {
   std::vector<Operation> operations_;
   std::vector<Stage> stages_;
   std::map<int, Plan> plans_;  // by threads
+  int runs_alone_ = 0, next_alone_ = 1;
 };
 
 // What the steps of an epoch are, and what changes between them.

@@ -50,20 +50,29 @@ struct Tile {
   int last_columns;  // columns of the last vector
 };
 
-template <class T, int Rows, int Vectors, bool ByColumns>
+// The first lanes of a vector, as many as another type has
+template <class To, class From>
+SKDEEP_INLINE To resized(From from) {
+  To to{};
+  __builtin_memcpy(&to, &from, sizeof to < sizeof from ? sizeof to : sizeof from);
+  return to;
+}
+
+// V is a vector, or half of one where the tile has no more columns
+template <class T, class V, int Rows, int Vectors, bool ByColumns>
 void multiply_tile(const Tile<T>& tile) {
   constexpr int W = width<T>, groups = (Rows + 2) / 3;
   const bool whole = tile.last_columns == W;
-  Vector<T> sum[Rows][Vectors];
+  V sum[Rows][Vectors];
 #pragma GCC unroll 16
   for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
       const T* start = tile.accumulates ? tile.c + i * tile.c_stride : tile.initial;
       const bool full = whole || v < Vectors - 1;
-      sum[i][v] = !start ? Vector<T>{}
-                  : full ? load(start + v * W)
-                         : load_part(start + v * W, tile.last_columns, (T)0);
+      sum[i][v] = !start ? V{}
+                  : full ? resized<V>(load(start + v * W))
+                         : resized<V>(load_part(start + v * W, tile.last_columns, (T)0));
     }
   }
   const T* b = tile.b;
@@ -73,9 +82,9 @@ void multiply_tile(const Tile<T>& tile) {
 #pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) a[g] = tile.a + (ByColumns ? 0 : 3 * g * s);
   for (long p = 0; p < tile.depth; ++p) {
-    Vector<T> right[Vectors];
+    V right[Vectors];
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) right[v] = load(b + v * W);
+    for (int v = 0; v < Vectors; ++v) __builtin_memcpy(&right[v], b + v * W, sizeof(V));
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
       const T left = ByColumns ? a[0][i] : a[i / 3][(i % 3) * s];
@@ -98,10 +107,11 @@ void multiply_tile(const Tile<T>& tile) {
     T* c = tile.c + i * tile.c_stride;
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
+      const Vector<T> result = resized<Vector<T>>(sum[i][v]);
       if (whole || v < Vectors - 1) {
-        store(c + v * W, sum[i][v]);
+        store(c + v * W, result);
       } else {
-        store_part(c + v * W, sum[i][v], tile.last_columns);
+        store_part(c + v * W, result, tile.last_columns);
       }
     }
   }
@@ -111,20 +121,32 @@ template <class T>
 using TileKernel = void (*)(const Tile<T>&);
 
 // The kernels for every height, by vectors and by how the left matrix lies.
-template <class T, int Vectors, bool ByColumns, int... Rows>
+template <class T, class V, int Vectors, bool ByColumns, int... Rows>
 struct TileKernels {
   static constexpr TileKernel<T> table[] = {
-      multiply_tile<T, Rows, Vectors, ByColumns>...};
+      multiply_tile<T, V, Rows, Vectors, ByColumns>...};
 };
 
-template <class T, int Vectors, bool ByColumns>
+template <class T, int Vectors, bool ByColumns, class V = Vector<T>>
 SKDEEP_INLINE TileKernel<T> tile_kernel(int rows) {
 #if SKDEEP_REGISTERS == 32
-  return TileKernels<T, Vectors, ByColumns, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+  return TileKernels<T, V, Vectors, ByColumns, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
                      14>::table[rows - 1];
 #else
-  return TileKernels<T, Vectors, ByColumns, 1, 2, 3, 4, 5, 6>::table[rows - 1];
+  return TileKernels<T, V, Vectors, ByColumns, 1, 2, 3, 4, 5, 6>::table[rows - 1];
 #endif
+}
+
+template <class T, bool ByColumns>
+SKDEEP_INLINE TileKernel<T> tile_kernel(int rows, int vectors,
+                                        [[maybe_unused]] int last_columns) {
+  if (vectors == 2) return tile_kernel<T, 2, ByColumns>(rows);
+#if SKDEEP_VECTOR_BYTES > 16
+  if (last_columns <= width<T> / 2) {
+    return tile_kernel<T, 1, ByColumns, HalfVector<T>>(rows);
+  }
+#endif
+  return tile_kernel<T, 1, ByColumns>(rows);
 }
 
 // Copy depth by columns numbers of b to lie close together, filled up with zeros.
@@ -193,10 +215,8 @@ SKDEEP_INLINE void multiply_panel(const Product<T>& m, Tile<T> tile, long start,
     tile.a = m.a + i * m.a_row + start * m.a_step;
     tile.c = m.c + i * m.c_row + j;
     const TileKernel<T> kernel =
-        vectors == 2 ? (by_columns ? tile_kernel<T, 2, true>(rows)
-                                   : tile_kernel<T, 2, false>(rows))
-                     : (by_columns ? tile_kernel<T, 1, true>(rows)
-                                   : tile_kernel<T, 1, false>(rows));
+        by_columns ? tile_kernel<T, true>(rows, vectors, tile.last_columns)
+                   : tile_kernel<T, false>(rows, vectors, tile.last_columns);
     kernel(tile);
   }
 }

@@ -194,7 +194,7 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   for (const Piece& piece : task) smallest = std::min(smallest, piece.step);
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
-    const long wanted = divide_up(pieces, 2 * threads) * 2 * threads;
+    const long wanted = divide_up(pieces, threads) * threads;
     pieces = std::max(pieces, std::min(wanted, stage.length / smallest));
   }
   pieces = std::max(pieces, 1L);

@@ -14,8 +14,8 @@ extern const KernelFamily activation_kernels, augmentation_kernels, convolution_
 KernelTable kernel_table() {
   return {SKDEEP_TEXT(SKDEEP_ISA),
           {activation_kernels, augmentation_kernels, convolution_kernels, dense_kernels,
-           dropout_kernels, elementwise_kernels, gather_kernels, loss_kernels, normalization_kernels,
-           optimizer_kernels, pooling_kernels}};
+           dropout_kernels, elementwise_kernels, gather_kernels, loss_kernels,
+           normalization_kernels, optimizer_kernels, pooling_kernels}};
 }
 
 }  // namespace SKDEEP_ISA

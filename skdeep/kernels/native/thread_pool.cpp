@@ -131,6 +131,7 @@ void Barrier::wait(unsigned generation) {
     if (generation_.load(std::memory_order_acquire) != generation) return;
     pause();
   }
+  sleeps_.fetch_add(1, std::memory_order_relaxed);
   std::unique_lock<std::mutex> lock(mutex_);
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
   changed_.wait(lock, [&] {

@@ -24,6 +24,9 @@ class Barrier {
  public:
   explicit Barrier(int threads) : threads_(threads) {}
 
+  // How often a thread slept.
+  long sleeps() const { return sleeps_.load(std::memory_order_relaxed); }
+
   template <class Alone>
   void arrive(Alone alone) {
     const unsigned generation = generation_.load(std::memory_order_relaxed);
@@ -44,6 +47,7 @@ class Barrier {
   const int threads_;
   std::atomic<int> arrived_{0};
   std::atomic<int> sleepers_{0};
+  std::atomic<long> sleeps_{0};
   alignas(64) std::atomic<unsigned> generation_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
