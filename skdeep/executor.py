@@ -324,7 +324,7 @@ class NativeProgram:
 
 def _record(kernel, named, dtype):
     """A call as the compiled executor takes it."""
-    name = kernel.__name__ if _fits(named, dtype) and _is_flat(kernel, named) else None
+    name = kernel.__name__ if _fits(named, dtype) else None
     names = [name for name in kernel.arguments if not is_scratch(name)]
     arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
     written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
@@ -344,14 +344,6 @@ class _Callback:
 
     def __call__(self):
         self.kernel(*self.arguments)
-
-
-def _is_flat(kernel, named):
-    """Whether a compiled kernel that knows matrices only gets no more than matrices."""
-    return not (
-        kernel.__name__.startswith("batch_norm")
-        and named["x" if "x" in named else "d_out"].ndim > 2
-    )
 
 
 def _fits(named, dtype):

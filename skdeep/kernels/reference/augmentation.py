@@ -9,7 +9,7 @@ import numpy as np
 from skdeep.kernels.reference.contract import kernel
 
 
-@kernel(None, writes="out")
+@kernel(None, writes="out", x=0, out=0)
 def flip_images(x, stream, purpose, step, probability, axis, uniform, mask, out):
     """Turn images around along an axis, with a probability."""
     stream.at(purpose, step[0]).random(dtype=np.float32, out=uniform)
@@ -20,7 +20,7 @@ def flip_images(x, stream, purpose, step, probability, axis, uniform, mask, out)
 
 # work_1, work_2 and work_3 hold whole numbers: (n, height), (n, width), (n, height,
 # width); mask_1 and mask_2 are like the first two.
-@kernel(None, writes="out")
+@kernel(None, writes="out", x=0, out=0)
 def shift_images(
     x,
     stream,
@@ -61,7 +61,7 @@ def shift_images(
 
 
 # mask_1 is (n, height), mask_2 (n, width), mask_3 (n, height, width)
-@kernel(None, writes="out")
+@kernel(None, writes="out", x=0, out=0)
 def cut_out(x, stream, purpose, step, size, uniform, mask_1, mask_2, mask_3, out):
     """Put zeros in a rectangle of each image, of which the border may cut a part off."""
     stream.at(purpose, step[0]).random(dtype=np.float32, out=uniform)
