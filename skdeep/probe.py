@@ -22,8 +22,8 @@ class _Everything:
         return True
 
 
-def output_names(network):
-    """The names of all layers, those inside of others as ``outer.inner``.
+def output_shapes(network):
+    """The shape of one sample's output of every layer.
 
     Parameters
     ----------
@@ -32,13 +32,16 @@ def output_names(network):
 
     Returns
     -------
-    names : list of str
+    shapes : dict of str to tuple of int
+        By the names of the layers, those inside of others as ``outer.inner``.
     """
-    names = []
-    for name, layer in network.layers:
-        names += [f"{name}.{inner}" for inner in layer.inner_names()]
-        names.append(name)
-    return names
+    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    out = Buffer("x", (ROWS, *network.input_shape))
+    for (_, layer), scope in zip(
+        network.layers, network.scopes(calls, shared), strict=True
+    ):
+        out = shared["outputs"][scope.name] = layer.infer(scope, out)
+    return {name: tuple(out.shape[1:]) for name, out in shared["outputs"].items()}
 
 
 def layer_outputs(network, x, name):
@@ -64,7 +67,7 @@ def layer_outputs(network, x, name):
     ValueError
         Where there is no such layer.
     """
-    _check_name(name, output_names(network))
+    _check_name(name, output_shapes(network))
     calls, shared = [], {"reserved": _Everything(), "outputs": {}}
     source = out = Buffer("x", (ROWS, *network.input_shape))
     for (_, layer), scope in zip(
@@ -94,7 +97,7 @@ def output_gradients(network, x, name, d_z):
         The inputs, as the network takes them.
 
     name : str
-        One of the network's own layers, not one inside of another.
+        The layer.
 
     d_z : ndarray of shape (n_samples, n_outputs)
         The factors of the network's raw outputs in the sum.
@@ -103,21 +106,23 @@ def output_gradients(network, x, name, d_z):
     -------
     outputs, gradients : ndarray of shape (n_samples, ...)
     """
-    _check_name(name, [own for own, _ in network.layers])
-    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    _check_name(name, output_shapes(network))
+    calls, shared = [], {"reserved": _Everything(), "outputs": {}, "gradients": {}}
     source = out = Buffer("x", (ROWS, *network.input_shape))
     layers = [layer.frozen() for _, layer in network.layers]
     scopes = list(network.scopes(calls, shared, np.zeros_like(network.parameters)))
-    kept = []
     for layer, scope in zip(layers, scopes, strict=True):
-        out = layer.forward(scope, out)
-        kept.append(out)
-    first = [own for own, _ in network.layers].index(name)
+        out = shared["outputs"][scope.name] = layer.forward(scope, out)
     factors = d_out = Buffer("d_z", out.shape)
-    for number in range(len(layers) - 1, first, -1):
-        layers[number].backward_parameters(scopes[number], d_out)
-        d_out = layers[number].backward_input(scopes[number], d_out)
-    wanted = kept[first]
+    for layer, scope in zip(layers[::-1], scopes[::-1], strict=True):
+        shared["gradients"][scope.name] = d_out
+        if name in shared["gradients"]:
+            break
+        layer.backward_parameters(scope, d_out)
+        if name in shared["gradients"]:
+            break
+        d_out = layer.backward_input(scope, d_out)
+    wanted, d_out = shared["outputs"][name], shared["gradients"][name]
     outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
     gradients = np.empty_like(outputs)
     program = Program(calls, network.dtype)

@@ -26,7 +26,7 @@ from skdeep.layers import (
     MaxPool,
     Residual,
 )
-from skdeep.probe import output_gradients, output_names
+from skdeep.probe import output_gradients, output_shapes
 
 matplotlib.use("Agg")
 STACK = [
@@ -56,10 +56,12 @@ def model(images):
 
 def test_every_layer_has_activations_of_its_shape(model, images):
     network = model.network_
-    shapes = dict(zip((n for n, _ in network.layers), network.shapes, strict=True))
-    for name in output_names(network):
-        outputs = network.activations(images[0], name)
-        assert outputs.shape[1:] == shapes.get(name, (6, 5, 3))
+    shapes = output_shapes(network)
+    assert [shapes[name] for name, _ in network.layers] == network.shapes
+    inner = {"block.inner", "block.batch_norm_1", "block.activation_1"}
+    assert shapes.keys() - {name for name, _ in network.layers} == inner
+    for name, shape in shapes.items():
+        assert network.activations(images[0], name).shape[1:] == shape
     np.testing.assert_array_equal(
         network.activations(images[0], "output")[:, 0], model.decision_function(images[0])
     )
@@ -87,26 +89,37 @@ def test_asking_for_a_layer_that_is_not_there_names_those_that_are(model, images
         model.network_.activations(np.ones((2, 3)), "first")
 
 
-def test_gradients_of_activations_are_differences_of_the_output(images):
-    """The first layer of one place has weights of its own at each output: its bias."""
+@pytest.mark.parametrize(
+    ("layer", "owner", "bias"),
+    [
+        ("first", "first", "bias"),
+        ("block.inner", "block", "inner.bias"),
+        ("block.conv_1", "block", "conv_1.bias"),
+        ("wide.deep.conv_1", "wide", "deep.conv_1.bias"),
+        ("wide.projection", "wide", "projection.bias"),
+    ],
+)
+def test_gradients_of_activations_are_differences_of_the_output(images, layer, owner, bias):
+    """Raising the bias of a filter raises its outputs everywhere."""
     X, y = images
-    stack = [*STACK, GlobalAveragePool()]
+    block = Residual([("inner", Conv(3)), BatchNorm(), Activation("relu"), Conv(3)])
+    deep = ("deep", Residual([Activation("tanh"), Conv(3)]))
+    wide = Residual([deep, Conv(4, strides=2)], shortcut="projection")
+    stack = [*STACK[:4], ("block", block), ("wide", wide), GlobalAveragePool()]
     model = SequentialClassifier(stack, max_iter=2, random_state=0).fit(X, y)
     network = model.network_
-    for name in ("first", "block"):
-        _, gradients = output_gradients(network, X[:5], name, np.ones((5, 1)))
-        # raising the bias of a filter raises its outputs everywhere
-        bias = network.view(name, "bias" if name == "first" else "inner.bias")
-        if name == "block":
-            continue
-        for f in range(len(bias)):
-            h, value = 1e-5, bias[f]
-            bias[f] = value + h
-            above = network.raw_outputs(X[:5])[:, 0].copy()
-            bias[f] = value - h
-            slope = (above - network.raw_outputs(X[:5])[:, 0]) / (2 * h)
-            bias[f] = value
-            np.testing.assert_allclose(gradients[..., f].sum(axis=(1, 2)), slope, atol=1e-7)
+    outputs, gradients = output_gradients(network, X[:5], layer, np.ones((5, 1)))
+    np.testing.assert_array_equal(outputs, network.activations(X[:5], layer))
+    values = network.view(owner, bias)
+    for f, value in enumerate(values.copy()):
+        h = 1e-5
+        values[f] = value + h
+        above = network.raw_outputs(X[:5])[:, 0].copy()
+        values[f] = value - h
+        slope = (above - network.raw_outputs(X[:5])[:, 0]) / (2 * h)
+        values[f] = value
+        np.testing.assert_allclose(gradients[..., f].sum(axis=(1, 2)), slope, atol=1e-7)
+        assert np.abs(slope).max() > 1e-4
 
 
 # --- kernels and Grad-CAM ---------------------------------------------------------
@@ -165,6 +178,15 @@ def test_grad_cam_follows_its_formula(model, images):
     expected = heat / heat.max(axis=(1, 2), keepdims=True)
     maps = grad_cam(model, x, layer="block", target=1)
     np.testing.assert_allclose(maps.heatmaps, np.nan_to_num(expected), atol=1e-12)
+
+
+def test_grad_cam_of_a_layer_inside_of_another(model, images):
+    maps = grad_cam(model, images[0][:4], layer="block.inner")
+    assert maps.layer == "block.inner"
+    assert maps.heatmaps.shape == (4, 6, 5)
+    assert maps.heatmaps.max() == 1.0
+    # without a name it is one of the network's own layers
+    assert grad_cam(model, images[0][:4]).layer == "max_pool_1"
 
 
 def test_grad_cam_of_signals_and_of_numbers():

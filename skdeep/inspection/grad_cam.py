@@ -7,7 +7,7 @@ from scipy.ndimage import zoom
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.inspection.plotting import check_is_network, import_pyplot
-from skdeep.probe import output_gradients
+from skdeep.probe import output_gradients, output_shapes
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ def grad_cam(estimator, X, *, layer=None, target=None):
         The images or signals, as the estimator takes them.
 
     layer : str or None, default=None
-        The layer whose channels are weighed, by its name in ``network_.summary()``; None
-        is the last that has places.
+        The layer whose channels are weighed, by its name in ``network_.summary()``; one
+        inside of another is ``outer.inner``. None is the last of the network's own that
+        has places.
 
     target : class label, int or None, default=None
         The class whose map is wanted; of regressors and of labels, the number of the
@@ -151,18 +152,15 @@ def grad_cam(estimator, X, *, layer=None, target=None):
 
 
 def _layer_with_places(network, layer):
-    shapes = {
-        name: shape
-        for (name, _), shape in zip(network.layers, network.shapes, strict=True)
-        if len(shape) > 1
-    }
-    if not shapes:
+    names = [name for name, shape in output_shapes(network).items() if len(shape) > 1]
+    if not names:
         raise ValueError("The network has no layer with places: it sees no images.")
     if layer is None:
-        return list(shapes)[-1]
-    if layer not in shapes:
+        own = {name for name, _ in network.layers}
+        return [name for name in names if name in own][-1]
+    if layer not in names:
         raise ValueError(
-            f"There is no layer {layer!r} with places; there are {', '.join(shapes)}."
+            f"There is no layer {layer!r} with places; there are {', '.join(names)}."
         )
     return layer
 

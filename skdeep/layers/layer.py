@@ -70,10 +70,6 @@ class Layer(BaseEstimator):
         """The arrays kept besides: a dict from name to `State`."""
         return {}
 
-    def inner_names(self):
-        """The names of layers inside this one."""
-        return []
-
     def frozen(self):
         """A layer that does in training what this one does in prediction."""
         return self

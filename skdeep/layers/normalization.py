@@ -2,7 +2,6 @@
 
 from numbers import Real
 
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
@@ -68,8 +67,7 @@ class BatchNorm(Layer):
         return _FrozenBatchNorm(self.momentum, self.epsilon)
 
     def with_plain_statistics(self):
-        # a momentum of 1 leaves only the share of a mean over the steps
-        return clone(self).set_params(momentum=1.0)
+        return _PlainBatchNorm(1.0, self.epsilon)
 
     def forward(self, scope, x):
         features = x.shape[-1:]
@@ -129,6 +127,15 @@ class BatchNorm(Layer):
             d_x=_by_place(d_x),
         )
         return d_x
+
+
+class _PlainBatchNorm(BatchNorm):
+    """Statistics that are means: a momentum of 1 leaves only the share of a mean."""
+
+    _parameter_constraints = {
+        **BatchNorm._parameter_constraints,
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+    }
 
 
 class _FrozenBatchNorm(BatchNorm):

@@ -66,12 +66,6 @@ class Residual(Composition, Layer):
     def parameters(self, input_shape):
         return self._variables("parameters", input_shape)
 
-    def inner_names(self):
-        names = []
-        for name, layer in present_layers(self.layers):
-            names += [f"{name}.{inner}" for inner in layer.inner_names()] + [name]
-        return names if self.shortcut == "identity" else [*names, "projection"]
-
     def frozen(self):
         return self._with_layers("frozen")
 
@@ -176,11 +170,14 @@ class Residual(Composition, Layer):
     def backward_parameters(self, scope, d_out):
         layers, shortcut, shortcut_scope = self._scopes(scope)
         scope.reserve(d_out)  # both ways back start from it
+        gradients = scope.shared.get("gradients", {})
         if shortcut is not None:
             shortcut.backward_parameters(shortcut_scope, d_out)
+            gradients[shortcut_scope.name] = d_out
         d_branch = d_out
         for number in range(len(layers) - 1, -1, -1):
             layer, inner = layers[number]
+            gradients[inner.name] = d_branch
             layer.backward_parameters(inner, d_branch)
             if number:
                 d_branch = layer.backward_input(inner, d_branch)
