@@ -74,6 +74,11 @@ class BatchPlan:
     @classmethod
     def of(cls, data, batch_size, whole, augmentation=()):
         """The plan for some training data."""
+        if issparse(data.x) and augmentation:
+            raise ValueError(
+                f"{augmentation[0]!r} changes dense samples only. Pass X.toarray(), or set "
+                "augmentation=()."
+            )
         n_classes = 0 if data.table is None else len(data.table)
         return cls(batch_size, whole, issparse(data.x), n_classes, tuple(augmentation))
 

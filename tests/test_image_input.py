@@ -5,10 +5,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import get_tags
 
 from skdeep import (
     ConvNetClassifier,
@@ -16,16 +18,18 @@ from skdeep import (
     SequentialClassifier,
     SequentialRegressor,
 )
-from skdeep.augmentation import RandomFlip
+from skdeep.augmentation import Mixup, RandomFlip
 from skdeep.layers import (
     Activation,
     Conv,
     Dense,
+    Dropout,
     Flatten,
     GlobalAveragePool,
     MaxPool,
     Rescaling,
     Reshape,
+    Residual,
 )
 
 
@@ -102,6 +106,41 @@ def test_a_table_stays_one_unless_the_layers_want_signals():
     assert SequentialClassifier([Dense(3)], max_iter=1).fit(X, y).input_shape_ == (12,)
     signals = SequentialClassifier([Conv(3)], max_iter=1).fit(X, y)
     assert signals.input_shape_ == (12, 1)
+
+
+# --- sparse tables ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [None, (), [Dense(5)], [Dropout(0.2), Dense(5)]])
+def test_a_sparse_table_gives_what_a_dense_one_does(layers):
+    X, y = draw(12)
+    X = np.where(X > 0.5, X, 0.0)
+    model = SequentialClassifier(layers, max_iter=2, random_state=0)
+    assert get_tags(model).input_tags.sparse
+    dense = model.fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(model.predict_proba(csr_array(X)), dense, rtol=1e-5)
+    of_sparse = model.fit(csr_array(X), y).predict_proba(X)
+    if not layers or isinstance(layers[0], Dense):  # dropout of entries is another draw
+        np.testing.assert_allclose(of_sparse, dense, rtol=1e-5)
+
+
+def test_layers_of_images_refuse_sparse_tables():
+    X, y = draw(12)
+    for model in (
+        small(),
+        *map(SequentialClassifier, ([Conv(3)], [Residual([Dense(12)])])),
+    ):
+        assert not get_tags(model).input_tags.sparse
+        with pytest.raises(TypeError, match="Sparse data was passed"):
+            model.fit(csr_array(X), y)
+
+
+def test_sparse_bytes_and_augmented_sparse_rows_are_refused():
+    X, y = draw(12)
+    with pytest.raises(ValueError, match="astype"):
+        SequentialClassifier([Dense(3)]).fit(csr_array((X > 1).astype(np.uint8)), y)
+    with pytest.raises(ValueError, match="toarray"):
+        SequentialClassifier([Dense(3)], augmentation=(Mixup(),)).fit(csr_array(X), y)
 
 
 # --- impossible stacks ------------------------------------------------------------
@@ -280,6 +319,15 @@ def test_parameters_of_layers_are_those_of_the_estimator():
     assert repr(model.layers) == repr([("conv", Dense(4)), ("dense_1", Dense(5))])
     with pytest.raises(ValueError, match="Invalid parameter"):
         model.set_params(conv2__filters=3)
+
+
+def test_weights_inside_of_other_layers_are_attributes_too():
+    X, y = draw(6, 5)
+    block = Residual([Conv(3), Residual([Dense(3, use_bias=False)])])
+    model = SequentialClassifier([Conv(3), block], max_iter=1).fit(X, y)
+    shapes = [coef.shape for coef in model.coefs_]
+    assert shapes == [(3, 3, 1, 3), (3, 3, 3, 3), (3, 3), (90, 1)]
+    assert [bias.size for bias in model.intercepts_] == [3, 3, 1]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
+from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS
@@ -54,7 +55,7 @@ def number_type(X):
     return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
 
 
-class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -509,51 +510,6 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _dtypes(self):
         return [self.network_.dtype]
-
-    # --- what was learned ---------------------------------------------------------
-
-    def _parameters(self, *names):
-        if not hasattr(self, "network_"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
-        addresses = self.network_.parameter_names()
-        return [self.network_.view(*a) for a in addresses if a[1] in names]
-
-    @property
-    def coefs_(self):
-        return self._parameters("kernel")
-
-    @property
-    def intercepts_(self):
-        # a dense layer before batch normalization leaves the bias to its shift
-        return self._parameters("bias", "shift")
-
-    @property
-    def history_(self):
-        if not hasattr(self, "_training_state"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
-        state = self._training_state
-        history = {k: np.asarray(x) for k, x in state.history.items() if k != "monitored"}
-        return history | {"learning_rate": state.learning_rates()}
-
-    @property
-    def loss_curve_(self):
-        return self._curve("loss") or []
-
-    @property
-    def validation_loss_curve_(self):
-        return self._curve("validation_loss")
-
-    @property
-    def validation_scores_(self):
-        return self._curve("validation_score")
-
-    def _curve(self, name):
-        history = self.history_
-        return history[name].tolist() if name in history else None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")

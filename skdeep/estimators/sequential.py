@@ -1,12 +1,14 @@
 """Networks of any layers, one after the other."""
 
+import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.documentation import document
 from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
-from skdeep.layers import Activation, Dense, Flatten, Rescaling
+from skdeep.layers import Activation, Dense, Dropout, Flatten, Rescaling
 from skdeep.layers.composition import Composition, present_layers
 
 _CONSTRAINTS = {**ImageInput._parameter_constraints, "layers": [list, tuple, None]}
@@ -38,6 +40,36 @@ class _Sequential(Composition, ImageInput):
             except ValueError:
                 pass
         return sample_shape(shape)
+
+    def _data_options(self, dtypes):
+        sparse = {"accept_sparse": "csr"} if self._takes_sparse() else {}
+        return super()._data_options(dtypes) | sparse
+
+    def _takes_sparse(self):
+        """Whether the layers begin with a dense layer, or with dropout before one."""
+        if self.input_shape is not None and len(self.input_shape) > 1:
+            return False
+        try:
+            layers = [*self._stack(), ("output", Dense(1))]
+        except (TypeError, ValueError):  # which `fit` tells of
+            return False
+        kinds = [type(layer) for _, layer in layers if not isinstance(layer, Dropout)]
+        return kinds[0] is Dense
+
+    def _as_samples(self, X):
+        if not issparse(X):
+            return super()._as_samples(X)
+        if self._holds_bytes or X.dtype == np.uint8:
+            raise ValueError(
+                "Bytes are pixels of images, which cannot be sparse. Convert X to numbers "
+                "in fit and in prediction: X.astype('float32')."
+            )
+        return X
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._takes_sparse()
+        return tags
 
     def _stack(self):
         if self.layers is None:
@@ -111,6 +143,8 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
 
     Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1], unless the
     first layer is a `Rescaling` of your own.
+
+    A table may be sparse where the first layer is `Dense`, or `Dropout` before one.
 
     Examples
     --------
@@ -246,6 +280,8 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
 
     Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1], unless the
     first layer is a `Rescaling` of your own.
+
+    A table may be sparse where the first layer is `Dense`, or `Dropout` before one.
 
     Examples
     --------
