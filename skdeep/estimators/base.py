@@ -350,8 +350,12 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             max_norm=self.max_norm,
             gradient_clip_norm=self.gradient_clip_norm,
             gradient_clip_value=self.gradient_clip_value,
-            weight_averaging=get_averaging(self.weight_averaging),
+            weight_averaging=self._averaging(),
         )
+
+    def _averaging(self):
+        """The average of the weights that is predicted with, or None."""
+        return get_averaging(self.weight_averaging)
 
     def _train(self, data, validation, tasks, partial):
         network, state = self.network_, self._training_state
@@ -418,7 +422,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         }
         for name, (off, wanted) in refused.items():
             value = getattr(self, name)
-            if value != off:
+            if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
                     f"{value!r}. Use another optimizer, such as 'adam', with {name}."

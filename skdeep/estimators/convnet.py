@@ -4,12 +4,14 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.averaging import AVERAGES, ExponentialMovingAverage, WeightAveraging
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.convnet_layers import GLOBAL_POOLS, POOLS, convolutional_network
 from skdeep.estimators.documentation import document
 from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers.window import SIZE_CONSTRAINT, WINDOW_CONSTRAINTS
+from skdeep.optimizers import LBFGS, get_optimizer
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 _CONSTRAINTS = {
@@ -21,6 +23,7 @@ _CONSTRAINTS = {
     "pool_size": SIZE_CONSTRAINT,
     "global_pool": [StrOptions(set(GLOBAL_POOLS)), None],
     "hidden_layer_sizes": _SIZES,
+    "weight_averaging": [StrOptions({"auto", *AVERAGES}), WeightAveraging, None],
 }
 
 
@@ -35,6 +38,12 @@ class _ConvNet(ImageInput):
 
     def _layers(self, n_outputs):
         return convolutional_network(self, n_outputs, self.input_shape_, self._holds_bytes)
+
+    def _averaging(self):
+        if self.weight_averaging != "auto":
+            return super()._averaging()
+        lbfgs = isinstance(get_optimizer(self.optimizer), LBFGS)
+        return None if lbfgs else ExponentialMovingAverage()
 
 
 @document(classifier=True)
@@ -156,7 +165,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         class_weight=None,
         gradient_clip_norm=None,
         gradient_clip_value=None,
-        weight_averaging=None,
+        weight_averaging="auto",
         kernel_initializer="auto",
         early_stopping=False,
         validation_fraction=0.1,
@@ -286,7 +295,8 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
 
     Examples
     --------
-    >>>     >>> from skdeep import ConvNetRegressor
+    >>> import numpy as np
+    >>> from skdeep import ConvNetRegressor
     >>> frequency = np.linspace(1, 5, 400).reshape(-1, 1)
     >>> phase = np.random.default_rng(0).uniform(0, 6, (400, 1))
     >>> signals = np.sin(frequency * np.linspace(0, 6, 64) + phase)
@@ -329,7 +339,7 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         loss="auto",
         gradient_clip_norm=None,
         gradient_clip_value=None,
-        weight_averaging=None,
+        weight_averaging="auto",
         kernel_initializer="auto",
         early_stopping=False,
         validation_fraction=0.1,
