@@ -295,6 +295,21 @@ def test_lbfgs_trains_images_and_refuses_what_is_random():
             small(optimizer="lbfgs", **random).fit(X, y)
 
 
+def test_convnets_predict_with_a_moving_average_where_there_can_be_one():
+    X, y = draw(6, 5)
+    X = X.astype(np.float64)
+    averaged = small().fit(X, y).network_.parameters
+    ema = small(weight_averaging="ema").fit(X, y).network_.parameters
+    np.testing.assert_array_equal(averaged, ema)
+    last = small(weight_averaging=None).fit(X, y).network_.parameters
+    assert not np.array_equal(averaged, last)
+    for kind in (ConvNetClassifier, ConvNetRegressor):
+        minimum = kind((4,), optimizer="lbfgs", max_iter=2).fit(X, y)
+        assert minimum.network_.settings.weight_averaging is None
+        with pytest.raises(ValueError, match="weight_averaging must be None"):
+            kind((4,), optimizer="lbfgs", weight_averaging="ema").fit(X, y)
+
+
 # --- layers of a user -------------------------------------------------------------
 
 

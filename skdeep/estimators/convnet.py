@@ -124,7 +124,9 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
     >>> from skdeep import ConvNetClassifier
     >>> images, y = load_digits(return_X_y=True)
     >>> images = images.reshape(-1, 8, 8) / 16
-    >>> model = ConvNetClassifier((8, 16), max_iter=10, random_state=0)
+    >>> model = ConvNetClassifier(
+    ...     (8, 16), learning_rate=0.005, max_iter=20, random_state=0
+    ... )
     >>> model = model.fit(images[:1000], y[:1000])
     >>> bool(model.score(images[1000:], y[1000:]) > 0.9)
     True
