@@ -42,6 +42,7 @@ def prepare_skdeep(X, y, batch_size):
         hidden_layer_sizes=HIDDEN,
         batch_size=batch_size,
         weight_decay=0.0,
+        weight_averaging=None,
         max_iter=1,
         warm_start=True,
         random_state=0,
