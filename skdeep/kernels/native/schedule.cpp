@@ -228,8 +228,10 @@ long largest_range(const Operation& o, const std::vector<GradientRange>& ranges)
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   constexpr double least_cost = 20000;
   constexpr long unit = 16;
-  const double per_task =
-      threads == 1 ? 1e30 : std::max(stage.cost / (3.0 * threads), least_cost);
+  // one thread needs no pieces but to be interrupted between them: tens of milliseconds
+  constexpr double most_cost = 4e9;
+  const double even = threads == 1 ? most_cost : stage.cost / (3.0 * threads);
+  const double per_task = std::min(std::max(even, least_cost), most_cost);
   std::vector<double> ends;
   double sum = 0;
   for (const auto& o : stage.operations) {
