@@ -145,9 +145,26 @@ def draw(kernel, dtype=np.float64):
         "learning_rate": np.array([0.125]),
         "momentum_product": np.array([0.4]),
     }
+    if kernel.__name__.endswith("coordinate_descent"):
+        special |= {
+            "sign": np.where(generator.random(ROWS) > 0.5, 1, -1).astype(dtype),
+            **{
+                name: generator.uniform(0.5, 1, ROWS).astype(dtype)
+                for name in ("threshold", "limit", "ridge", "curvature")
+            },
+            "w": np.zeros(WIDTH + 1, dtype),
+            "alpha": np.zeros(ROWS, dtype),
+            "order": np.arange(ROWS),
+            "progress": np.array([0, ROWS, 1, 0]),
+            "bounds": np.array([np.inf, -np.inf], dtype),
+            "tol": 1e-12,
+            "epochs": 2,
+        }
     arguments = {}
     for name in kernel.arguments:
-        if name in special:
+        if name in special and not isinstance(special[name], np.ndarray):
+            arguments[name] = special[name]
+        elif name in special:
             arguments[name] = special[name].copy()
         elif name in NUMBERS:
             arguments[name] = NUMBERS[name]

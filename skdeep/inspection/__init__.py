@@ -9,6 +9,7 @@ from skdeep.inspection.feature_maps import ActivationDisplay, KernelDisplay
 from skdeep.inspection.grad_cam import GradCAM, grad_cam
 from skdeep.inspection.gradient_flow import GradientFlowReport
 from skdeep.inspection.learning_rate import LearningRateRangeTest, learning_rate_range_test
+from skdeep.inspection.margin import MarginDisplay
 
 __all__ = [
     "ActivationDisplay",
@@ -18,6 +19,7 @@ __all__ = [
     "GradientFlowReport",
     "KernelDisplay",
     "LearningRateRangeTest",
+    "MarginDisplay",
     "explain_convolution",
     "grad_cam",
     "learning_rate_range_test",

@@ -203,6 +203,37 @@ class SquaredHinge(KernelLoss):
     kernel = kernels.squared_hinge
 
 
+class MulticlassHinge(Loss):
+    """max_k (1 - t_k + z_k) - z_y: how far the best other class comes within a margin.
+
+    Zero where the output of the sample's class y is above all others by 1. One machine
+    for all classes, where `Hinge` is one for each.
+
+    References
+    ----------
+    Crammer and Singer (2001). "On the algorithmic implementation of multiclass
+    kernel-based vector machines". JMLR 2, equation 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.losses import MulticlassHinge
+    >>> MulticlassHinge().value(np.array([[0.0, 1.0, 0.0]]), np.array([[0.5, 1.0, 0.0]]))
+    array([0.5])
+    """
+
+    task = "classification"
+
+    def value(self, target, z):
+        return (1 - target + z).max(axis=1) - (target * z).sum(axis=1)
+
+    def gradient(self, target, z):
+        gradient = -target
+        rows = np.arange(len(z))
+        gradient[rows, (1 - target + z).argmax(axis=1)] += 1
+        return gradient
+
+
 def smooth(target, label_smoothing):
     """Move a share of each target's weight to all classes alike (Szegedy et al. 2016).
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
-from skdeep.losses.base import KernelLoss
+from skdeep.losses.base import KernelLoss, Loss
 
 
 class _RegressionLoss(KernelLoss):
@@ -109,6 +109,50 @@ class Quantile(_RegressionLoss):
 
     def __init__(self, quantile=0.5):
         self.quantile = quantile
+
+
+class EpsilonInsensitive(Loss):
+    """max(0, |e| - epsilon) with e = z - y, or its square: small errors cost nothing.
+
+    Parameters
+    ----------
+    epsilon : float, default=0.1
+        The largest error that costs nothing, in units of the target.
+
+    squared : bool, default=False
+        Whether the rest is squared.
+
+    References
+    ----------
+    Vapnik (1995). "The nature of statistical learning theory".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.losses import EpsilonInsensitive
+    >>> EpsilonInsensitive(0.5).value(np.array([[1.0], [1.0]]), np.array([[1.25], [3.0]]))
+    array([0. , 1.5])
+    """
+
+    task = "regression"
+    _parameter_constraints = {
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "squared": ["boolean"],
+    }
+
+    def __init__(self, epsilon=0.1, squared=False):
+        self.epsilon = epsilon
+        self.squared = squared
+
+    def value(self, target, z):
+        rest = np.maximum(np.abs(z - target) - self.epsilon, 0)
+        return np.mean(rest * rest if self.squared else rest, axis=1)
+
+    def gradient(self, target, z):
+        error = z - target
+        rest = np.maximum(np.abs(error) - self.epsilon, 0)
+        slope = 2 * rest if self.squared else (rest > 0)
+        return np.sign(error) * slope / z.shape[1]
 
 
 class Poisson(_RegressionLoss):

@@ -19,6 +19,10 @@ from skdeep.kernels.reference.convolution import (
     convolution_forward,
     convolution_scratch,
 )
+from skdeep.kernels.reference.coordinate_descent import (
+    coordinate_descent,
+    sparse_coordinate_descent,
+)
 from skdeep.kernels.reference.dense import (
     dense_backward_bias,
     dense_backward_input,
@@ -123,6 +127,7 @@ __all__ = [
     "convolution_backward_kernel",
     "convolution_forward",
     "convolution_scratch",
+    "coordinate_descent",
     "cut_out",
     "decay_parameters",
     "dense_backward_bias",
@@ -168,6 +173,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softmax_focal",
     "softmax_kl_divergence",
+    "sparse_coordinate_descent",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
     "spatial_dropout_backward",

@@ -1,0 +1,452 @@
+"""The linear support vector machine: solved exactly, or trained like a network."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
+from skdeep.estimators.linear_svm_network import (
+    HingeNetwork,
+    check_known_classes,
+    network_options,
+)
+from skdeep.estimators.linear_svm_solutions import (
+    measure_classes,
+    solve_classes,
+    solve_crammer_singer,
+    warn_of_gap,
+)
+
+
+class LinearSVM(ClassifierMixin, BaseLinearSVM):
+    """A linear support vector machine, solved exactly and with a certificate.
+
+    Minimizes ``||w||^2 / 2 + C * sum_i s_i loss(y_i (x_i . w + b))`` over w and b, with
+    s the samples' weights and the loss ``max(0, 1 - m)`` or its square. The intercept b
+    is not penalized. More than two classes are one machine each, against the rest, or
+    one machine for all (Crammer and Singer).
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        What an error costs: large values fit the training data more closely.
+
+    loss : {"hinge", "squared_hinge"}, default="hinge"
+        What is paid for a sample on the wrong side of its margin.
+
+    optimizer : {"auto", "interior_point", "newton", "coordinate_descent"}, or a \
+stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
+"nadam", "amsgrad", "lbfgs"), or Optimizer, default="auto"
+        The first four solve exactly; ``"auto"`` chooses by loss, shape and sparsity. The
+        others train a network of one layer with the same objective, in mini-batches.
+
+    multi_class : {"ovr", "crammer_singer"}, default="ovr"
+        How more than two classes are told apart: each from the rest by a machine of its
+        own, or all by one machine, for the hinge loss only.
+
+    fit_intercept : bool, default=True
+        Whether there is an intercept.
+
+    weight_decay : float or None, default=None
+        Where given, stands for ``C = 1 / (n * weight_decay)``, with n the sum of the
+        samples' weights: the objective is then ``weight_decay / 2 ||w||^2`` plus the
+        mean loss.
+
+    dropout : float, default=0.0
+        The share of inputs that is zeroed at random while training, in [0, 1). For
+        stochastic optimizers only.
+
+    learning_rate : "auto" or float, default="auto"
+        The learning rate of a stochastic optimizer. ``"auto"`` is the optimizer's own,
+        but for ``"sgd"``, ``"momentum"`` and ``"nesterov"`` by name it follows from
+        the data (with `partial_fit`, from those of the first call), so that they need
+        no scaling: half of one over the expected smoothness [3]_, with features
+        divided by one number that makes them as large as the intercept's.
+
+    batch_size : "auto", "full" or int, default="auto"
+        The samples in a mini-batch of a stochastic optimizer; ``"auto"`` is
+        min(200, n_samples).
+
+    max_iter : int, default=1000
+        The largest number of iterations of an exact optimizer (for coordinate descent
+        an iteration is an epoch), or of epochs of a stochastic one.
+
+    tol : float, default=1e-6
+        The relative duality gap above which an exact optimizer warns. It goes on to
+        full precision where it can. For stochastic ones, the smallest improvement of
+        the cost that counts.
+
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which multiply those of the samples.
+
+    n_jobs : int or None, default=None
+        The threads over which the classes are spread, where each has its own machine.
+        The result does not depend on it.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the order of the samples and dropout of stochastic optimizers. Exact
+        ones always give the same result.
+
+    verbose : int, default=0
+        Whether a stochastic optimizer prints a line after each epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        The coefficients w; one row for two classes.
+
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        The intercepts b.
+
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+
+    support_ : ndarray of shape (n_support,)
+        The numbers of the support vectors: the samples that coefficients depend on. For
+        more than two classes, those of any machine. Exact optimizers only, like all
+        that follows up to `dual_coef_`.
+
+    support_vectors_ : {ndarray, sparse matrix} of shape (n_support, n_features)
+        The support vectors.
+
+    n_support_ : ndarray of shape (n_classes,)
+        How many support vectors each class has.
+
+    dual_coef_ : ndarray of shape (1, n_support) or (n_classes, n_support)
+        The coefficients of the support vectors: ``coef_ = dual_coef_ @
+        support_vectors_``. For two classes y times the dual variable. A machine of one
+        of many classes has zeros where a support vector is not its own.
+
+    margin_ : float or ndarray of shape (n_classes,)
+        The distance of the margins from the decision line, ``1 / ||w||``, in units of
+        the features; for one machine per class, of each.
+
+    objective_ : float or ndarray of shape (n_classes,)
+        The objective that was reached; for one machine per class, of each.
+
+    duality_gap_ : float or ndarray of shape (n_classes,)
+        How far the objective is from the optimum, at most, as a share of it. For
+        stochastic optimizers an upper bound that may be loose.
+
+    n_iter_ : int
+        The number of iterations: the most of any machine.
+
+    n_features_in_ : int
+        The number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the features, where X had names.
+
+    See Also
+    --------
+    LinearSVMRegressor : Support vector regression.
+    sklearn.svm.LinearSVC : Penalizes the intercept; has no support vectors.
+
+    References
+    ----------
+    .. [1] Cortes and Vapnik (1995). "Support-vector networks". Machine Learning 20.
+    .. [2] Crammer and Singer (2001). "On the algorithmic implementation of multiclass
+       kernel-based vector machines". JMLR 2.
+    .. [3] Gower, Loizou, Qian, Sailanbayev, Shulgin and Richtarik (2019). "SGD: General
+       analysis and improved rates". ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skdeep import LinearSVM
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = LinearSVM().fit(X, y)  # exact, without scaling
+    >>> bool(model.duality_gap_ < 1e-6), bool(model.score(X, y) > 0.95)
+    (True, True)
+    >>> len(model.support_vectors_) < len(X)
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseLinearSVM._parameter_constraints,
+        "loss": [StrOptions({"hinge", "squared_hinge"})],
+        "multi_class": [StrOptions({"ovr", "crammer_singer"})],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        C=1.0,
+        *,
+        loss="hinge",
+        optimizer="auto",
+        multi_class="ovr",
+        fit_intercept=True,
+        weight_decay=None,
+        dropout=0.0,
+        learning_rate="auto",
+        batch_size="auto",
+        max_iter=1000,
+        tol=1e-6,
+        class_weight=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.C = C
+        self.loss = loss
+        self.optimizer = optimizer
+        self.multi_class = multi_class
+        self.fit_intercept = fit_intercept
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- fitting ------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Find the coefficients.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data.
+
+        y : array-like of shape (n_samples,)
+            The classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights: k means the same as the sample k times.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        X, y = self._validate(X, y, reset=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"LinearSVM needs samples of at least 2 classes, but y has 1 class: "
+                f"{self.classes_[0]!r}."
+            )
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        C = self._cost(weight)
+        cost = C * weight * self._class_weights(y, weight)[codes]
+        self._check_weights(codes, cost)
+        self._check_multi_class()
+        machines = (
+            self._fit_exactly(X, codes, cost)
+            if self._exact
+            else self._train(X, y, codes, cost, C)
+        )
+        self._learn(machines)
+        if self._exact:
+            warn_of_gap(machines, self.classes_, self.tol, self.max_iter)
+        return self
+
+    def _fit_exactly(self, X, codes, cost):
+        self._check_exact_options()
+        arguments = {
+            "intercept": self.fit_intercept,
+            "tol": self.tol,
+            "max_iter": self.max_iter,
+        }
+        if self._joint():
+            machine, dual = solve_crammer_singer(X, codes, cost, **arguments)
+            machines = [machine]
+        else:
+            positive = range(len(self.classes_)) if len(self.classes_) > 2 else [1]
+            machines, dual = solve_classes(
+                X,
+                codes,
+                cost,
+                positive,
+                squared=self.loss == "squared_hinge",
+                solver=self.optimizer,
+                n_jobs=self.n_jobs,
+                crammer_singer=self.multi_class == "crammer_singer",
+                **arguments,
+            )
+        self.coef_ = np.vstack([machine.w for machine in machines]).astype(X.dtype)
+        self.intercept_ = np.hstack([machine.b for machine in machines]).astype(X.dtype)
+        self._learn_dual(X, dual)
+        counts = np.bincount(codes[self.support_], minlength=len(self.classes_))
+        self.n_support_ = counts.astype(np.int32)
+        return machines
+
+    def _train(self, X, y, codes, cost, C):
+        weight = cost / C
+        network = HingeNetwork(**self._hinge_options(X, weight, C))
+        network.fit(network.scaled(X), y, sample_weight=weight.astype(X.dtype))
+        self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
+        return measure_classes(
+            X, codes, cost, self.coef_, self.intercept_,
+            squared=self.loss == "squared_hinge", free=self.fit_intercept,
+            joint=self._joint(), n_iter=self.n_iter_,
+        )  # fmt: skip
+
+    def _hinge_options(self, X, weight, C):
+        decay = 1.0 / (C * float(weight.sum()))
+        if self._joint():
+            # a sample moves two rows of coefficients: twice the square of one's slope
+            options = network_options(self, X, weight, decay, curvature=4.0)
+            return options | {"loss": "multiclass_hinge"}
+        if self.multi_class == "crammer_singer":
+            decay /= 2  # two classes: see solve_classes
+        # the network's loss is the mean over the machines
+        n_machines = len(self.classes_) if len(self.classes_) > 2 else 1
+        options = network_options(
+            self, X, weight, decay / n_machines, curvature=2.0 / n_machines
+        )
+        return options | {"loss": self.loss}
+
+    def _learn(self, machines):
+        """Keep what the machines report: numbers for one, arrays for many."""
+        for name in ("margin", "objective", "duality_gap"):
+            values = np.array([getattr(machine, name) for machine in machines])
+            setattr(self, f"{name}_", values if len(values) > 1 else float(values[0]))
+        self.n_iter_ = max(machine.n_iter for machine in machines)
+
+    @available_if(learns_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch on these samples only, with a stochastic optimizer.
+
+        `C` counts the samples of the first call; with a stream of batches, give
+        `weight_decay` instead, which does not depend on their number.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        y : array-like of shape (n_samples,)
+            Their classes.
+
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever come: needed in the first call.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights.
+
+        Returns
+        -------
+        self : object
+            The estimator after another epoch.
+        """
+        network = vars(self).get("_network")
+        X, y = self._validate(X, y, reset=network is None)
+        check_classification_targets(y)
+        if network is None:
+            self.classes_ = check_known_classes(self, classes)
+            self._check_multi_class()
+            network = self._first_network(X, y, sample_weight)
+        network.partial_fit(
+            network.scaled(X), y, classes=classes, sample_weight=sample_weight
+        )
+        self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
+        norms = np.linalg.norm(self.coef_.astype(np.float64), axis=1)
+        with np.errstate(divide="ignore"):
+            margin = 1.0 / norms
+        self.margin_ = margin if len(margin) > 1 else float(margin[0])
+        for name in ("objective_", "duality_gap_"):  # of samples that are gone
+            vars(self).pop(name, None)
+        return self
+
+    def _first_network(self, X, y, sample_weight):
+        """The network of a first call to partial_fit."""
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        C = self._cost(weight)
+        known = np.isin(y, self.classes_)  # the network refuses others
+        if isinstance(self.class_weight, dict):
+            by_class = self._class_weights(y, weight)
+            weight[known] *= by_class[np.searchsorted(self.classes_, y[known])]
+        options = self._hinge_options(X, weight * known, C)
+        return HingeNetwork(**options, class_weight=self.class_weight)
+
+    def _joint(self):
+        return self.multi_class == "crammer_singer" and len(self.classes_) > 2
+
+    def _check_multi_class(self):
+        if self.multi_class != "crammer_singer":
+            return
+        if self.loss != "hinge":
+            raise ValueError(
+                "multi_class='crammer_singer' is defined for loss='hinge', but loss is "
+                f"{self.loss!r}. Use multi_class='ovr' with it."
+            )
+        if self._exact and self._joint() and self.optimizer not in ("auto", "newton"):
+            raise ValueError(
+                "multi_class='crammer_singer' is solved by optimizer='newton' (or "
+                f"'auto'), or by a stochastic one, not by {self.optimizer!r}."
+            )
+
+    def _class_weights(self, y, weight):
+        """The weight of each class."""
+        if self.class_weight != "balanced":
+            return compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        y, weight = y[weight > 0], weight[weight > 0]
+        present = np.isin(self.classes_, y)
+        weights = np.ones(len(self.classes_))
+        weights[present] = compute_class_weight(
+            "balanced", classes=self.classes_[present], y=y, sample_weight=weight
+        )
+        return weights
+
+    def _check_weights(self, codes, cost):
+        totals = np.bincount(codes, weights=cost, minlength=len(self.classes_))
+        if not totals.all():
+            without = self.classes_[totals == 0].tolist()
+            raise ValueError(
+                f"All samples of class {', '.join(map(repr, without))} have the weight "
+                "zero, by sample_weight or class_weight. Every class needs a weight "
+                "above zero: leave the class out of y, or give it one."
+            )
+
+    # --- predicting ---------------------------------------------------------------
+
+    def decision_function(self, X):
+        """The signed distances from the decision lines, in margins.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes one number a sample, above zero for the second class.
+        """
+        return self._linear(X)
+
+    def predict(self, X):
+        """The class of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return self.classes_[(scores > 0).astype(np.intp)]
+        return self.classes_[scores.argmax(axis=1)]

@@ -1,0 +1,272 @@
+"""Linear support vector regression: solved exactly, or trained like a network."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight
+
+from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
+from skdeep.estimators.linear_svm_network import TubeNetwork, network_options
+from skdeep.estimators.linear_svm_solutions import (
+    measure_regression,
+    solve_regression,
+    warn_of_gap,
+)
+
+
+class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
+    """Linear support vector regression, solved exactly and with a certificate.
+
+    Minimizes ``||w||^2 / 2 + C * sum_i s_i loss(|y_i - x_i . w - b|)`` over w and b, with
+    s the samples' weights and the loss ``max(0, e - epsilon)`` or its square: errors
+    inside a tube of width epsilon cost nothing.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        What an error costs: large values fit the training data more closely.
+
+    epsilon : float, default=0.0
+        Half the height of the tube, in units of the target.
+
+    loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, \
+default="epsilon_insensitive"
+        What is paid for a sample outside of the tube.
+
+    optimizer : {"auto", "interior_point", "newton", "coordinate_descent"}, or a \
+stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
+"nadam", "amsgrad", "lbfgs"), or Optimizer, default="auto"
+        As in `LinearSVM`.
+
+    fit_intercept : bool, default=True
+        Whether there is an intercept.
+
+    weight_decay : float or None, default=None
+        Where given, stands for ``C = 1 / (n * weight_decay)``.
+
+    dropout : float, default=0.0
+        The share of inputs that is zeroed at random, for stochastic optimizers only.
+
+    learning_rate : "auto" or float, default="auto"
+        The learning rate of a stochastic optimizer; ``"auto"`` as in `LinearSVM`.
+
+    batch_size : "auto", "full" or int, default="auto"
+        The samples in a mini-batch of a stochastic optimizer.
+
+    max_iter : int, default=1000
+        The largest number of iterations or epochs.
+
+    tol : float, default=1e-6
+        The relative duality gap above which an exact optimizer warns; for stochastic
+        ones, the smallest improvement of the cost that counts.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the order of the samples and dropout of stochastic optimizers.
+
+    verbose : int, default=0
+        Whether a stochastic optimizer prints a line after each epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,)
+        The coefficients.
+
+    intercept_ : ndarray of shape (1,)
+        The intercept.
+
+    support_ : ndarray of shape (n_support,)
+        The numbers of the support vectors: the samples on the tube or outside. Exact
+        optimizers only, like the next two.
+
+    support_vectors_ : {ndarray, sparse matrix} of shape (n_support, n_features)
+        The support vectors.
+
+    dual_coef_ : ndarray of shape (1, n_support)
+        Their coefficients: ``coef_ = dual_coef_[0] @ support_vectors_``.
+
+    objective_ : float
+        The objective that was reached.
+
+    duality_gap_ : float
+        How far it is from the optimum, at most, as a share of it.
+
+    n_iter_ : int
+        The number of iterations.
+
+    n_features_in_ : int
+        The number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the features, where X had names.
+
+    See Also
+    --------
+    LinearSVM : The classifier.
+
+    References
+    ----------
+    Smola and Schölkopf (2004). "A tutorial on support vector regression".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep import LinearSVMRegressor
+    >>> X = np.arange(10.0).reshape(-1, 1)
+    >>> model = LinearSVMRegressor(C=10, epsilon=0.5).fit(X, 2 * X.ravel() + 1)
+    >>> model.coef_.round(3), model.support_
+    (array([1.889]), array([0, 9], dtype=int32))
+    """
+
+    _parameter_constraints = {
+        **BaseLinearSVM._parameter_constraints,
+        "epsilon": [Interval(Real, 0, None, closed="left")],
+        "loss": [StrOptions({"epsilon_insensitive", "squared_epsilon_insensitive"})],
+    }
+
+    def __init__(
+        self,
+        C=1.0,
+        *,
+        epsilon=0.0,
+        loss="epsilon_insensitive",
+        optimizer="auto",
+        fit_intercept=True,
+        weight_decay=None,
+        dropout=0.0,
+        learning_rate="auto",
+        batch_size="auto",
+        max_iter=1000,
+        tol=1e-6,
+        random_state=None,
+        verbose=0,
+    ):
+        self.C = C
+        self.epsilon = epsilon
+        self.loss = loss
+        self.optimizer = optimizer
+        self.fit_intercept = fit_intercept
+        self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Find the coefficients.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data.
+
+        y : array-like of shape (n_samples,)
+            The targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights: k means the same as the sample k times.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        X, y = self._validate(X, y, reset=True, y_numeric=True)
+        y = y.astype(np.float64)
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        C = self._cost(weight)
+        squared = self.loss.startswith("squared")
+        if self._exact:
+            self._check_exact_options()
+            machine, dual = solve_regression(
+                X, y, C * weight, self.epsilon, squared=squared, solver=self.optimizer,
+                intercept=self.fit_intercept, tol=self.tol, max_iter=self.max_iter,
+            )  # fmt: skip
+            self.coef_ = machine.w.astype(X.dtype)
+            self.intercept_ = np.array([machine.b], dtype=X.dtype)
+            self._learn_dual(X, dual)
+        else:
+            network = self._make_network(X, y, weight, C)
+            network.fit(
+                network.scaled(X), y.astype(X.dtype), sample_weight=weight.astype(X.dtype)
+            )
+            self._learn_regression(network, X.dtype)
+            machine = measure_regression(
+                X, y, C * weight, self.epsilon, self.coef_, self.intercept_,
+                squared=squared, free=self.fit_intercept, n_iter=self.n_iter_,
+            )  # fmt: skip
+        self.objective_ = machine.objective
+        self.duality_gap_ = machine.duality_gap
+        self.n_iter_ = machine.n_iter
+        if self._exact:
+            warn_of_gap([machine], None, self.tol, self.max_iter)
+        return self
+
+    @available_if(learns_in_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch on these samples only, with a stochastic optimizer.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        y : array-like of shape (n_samples,)
+            Their targets.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            The samples' weights.
+
+        Returns
+        -------
+        self : object
+            The estimator after another epoch.
+        """
+        network = vars(self).get("_network")
+        X, y = self._validate(X, y, reset=network is None, y_numeric=True)
+        if network is None:
+            weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            network = self._make_network(X, y, weight, self._cost(weight))
+        network.partial_fit(network.scaled(X), y, sample_weight=sample_weight)
+        self._learn_regression(network, X.dtype)
+        for name in ("objective_", "duality_gap_"):  # of samples that are gone
+            vars(self).pop(name, None)
+        return self
+
+    def _make_network(self, X, y, weight, C):
+        squared = self.loss.startswith("squared")
+        # errors far from zero cost no steeper than small ones: further to go
+        size = 1.0 if squared else float(np.average(np.abs(y), weights=weight)) or 1.0
+        decay = 1.0 / (C * float(weight.sum()))
+        return TubeNetwork(
+            **network_options(self, X, weight, decay, curvature=2.0 / size),
+            epsilon=self.epsilon,
+            squared=squared,
+        )
+
+    def _learn_regression(self, network, dtype):
+        coef, self.intercept_ = self._learn_network(network, dtype)
+        self.coef_ = coef[0]
+
+    def predict(self, X):
+        """The targets of each sample.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self._linear(X)

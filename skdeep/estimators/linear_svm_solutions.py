@@ -1,0 +1,212 @@
+"""From data to the solvers' problems, and from their solutions to what users see."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.exceptions import ConvergenceWarning
+
+from skdeep.solvers.certificate import certify, dual_guess
+from skdeep.solvers.crammer_singer import (
+    MulticlassProblem,
+    certify_multiclass,
+    minimize_crammer_singer,
+)
+from skdeep.solvers.preparation import prepare
+from skdeep.solvers.problem import Problem
+from skdeep.solvers.solve import solve
+from skdeep.threads import single_threaded_blas
+
+# No certificate in double precision is better than this.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One decision line (or, for all classes at once, several) and its certificate."""
+
+    w: np.ndarray
+    b: float | np.ndarray
+    objective: float
+    duality_gap: float
+    n_iter: int
+
+    @property
+    def margin(self):
+        norm = float(np.linalg.norm(self.w))
+        return 1.0 / norm if norm else np.inf
+
+
+def solve_classes(
+    X, codes, cost, positive, *, squared, solver, intercept, tol, max_iter, n_jobs,
+    crammer_singer,
+):  # fmt: skip
+    """Solve a machine for each positive class against all others.
+
+    For two classes Crammer and Singer's machine is this one too: its two rows of
+    coefficients are opposite, and their difference w pays ||w||^2 / 4.
+
+    Returns
+    -------
+    machines : list of Machine
+    dual : ndarray of shape (n_machines, n_samples)
+        sign times dual variable of each sample.
+    """
+    rows = np.flatnonzero(cost)
+    codes, c = codes[rows], cost[rows]
+    factor = 2.0 if crammer_singer else 1.0
+    with single_threaded_blas():
+        prepared = prepare(_take(X, rows), c, intercept=intercept)
+
+    def one(number):
+        sign = np.where(codes == number, 1.0, -1.0)
+        problem = Problem(prepared.X, sign, np.ones(len(c)), factor * c, squared, intercept)
+        with single_threaded_blas():
+            solution = solve(problem, solver, tol=tol, max_iter=max_iter)
+            w, b = prepared.restore(solution.w, solution.b)
+        dual = np.zeros(len(cost))
+        dual[rows] = sign * solution.alpha
+        objective = solution.objective / factor
+        return Machine(w, b, objective, solution.gap, solution.n_iter), dual
+
+    threads = Parallel(n_jobs=n_jobs, prefer="threads")
+    machines, duals = zip(*threads(delayed(one)(k) for k in positive), strict=True)
+    return list(machines), np.array(duals)
+
+
+def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
+    """Solve the machine of all classes at once.
+
+    Returns
+    -------
+    machine : Machine
+    dual : ndarray of shape (n_classes, n_samples)
+        The coefficient of each sample in each class's w.
+    """
+    rows = np.flatnonzero(cost)
+    n_classes = int(codes.max()) + 1
+    with single_threaded_blas():
+        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
+        problem = MulticlassProblem(
+            prepared.X, codes[rows], cost[rows], n_classes, intercept
+        )
+        solution = minimize_crammer_singer(problem, tol=tol, max_iter=max_iter)
+        pairs = zip(solution.w, solution.b, strict=True)
+        w, b = zip(*(prepared.restore(*pair) for pair in pairs), strict=True)
+    dual = np.zeros((n_classes, len(cost)))
+    coefficients = problem.coefficients(solution.alpha)
+    # a row whose dual variables are all with its own class, up to rounding
+    coefficients[np.abs(coefficients) <= 1e-12 * cost[rows, None]] = 0.0
+    dual[:, rows] = coefficients.T
+    return (
+        Machine(
+            np.array(w), np.array(b), solution.objective, solution.gap, solution.n_iter
+        ),
+        dual,
+    )
+
+
+def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, max_iter):
+    """Solve a support vector regression: every sample is a row with each sign.
+
+    Returns
+    -------
+    machine : Machine
+    dual : ndarray of shape (n_samples,)
+        The coefficient of each sample in w.
+    """
+    rows = np.flatnonzero(cost)
+    with single_threaded_blas():
+        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
+        problem, centre = _tube(
+            prepared.X, y[rows], cost[rows], epsilon, squared, intercept
+        )
+        solution = solve(problem, solver, tol=tol, max_iter=max_iter)
+        w, b = prepared.restore(solution.w, solution.b + centre)
+    dual = np.zeros(len(cost))
+    above, below = solution.alpha.reshape(2, -1)
+    dual[rows] = above - below
+    return Machine(w, b, solution.objective, solution.gap, solution.n_iter), dual
+
+
+def _tube(X, y, cost, epsilon, squared, intercept):
+    """The problem of a regression; targets far from zero are centred."""
+    centre = float(cost @ y / cost.sum()) if intercept else 0.0
+    y = y - centre
+    n = len(y)
+    problem = Problem(
+        X,
+        np.repeat([1.0, -1.0], n),
+        np.concatenate([y - epsilon, -y - epsilon]),
+        np.tile(cost, 2),
+        squared,
+        intercept,
+    )
+    return problem, centre
+
+
+def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_iter):
+    """The machines of coefficients that came without dual variables.
+
+    The gap is measured to the best of the simple bounds, and may be loose.
+
+    Returns
+    -------
+    machines : list of Machine
+    """
+    rows = np.flatnonzero(cost)
+    codes, cost = codes[rows], cost[rows]
+    w, b = coef.astype(np.float64), intercept.astype(np.float64)
+    with single_threaded_blas():
+        prepared = prepare(_take(X, rows), cost, intercept=free, rotate=False)
+        pairs = [prepared.project(*pair) for pair in zip(w, b, strict=True)]
+        if joint:
+            problem = MulticlassProblem(prepared.X, codes, cost, len(w), free)
+            found = certify_multiclass(problem, *map(np.array, zip(*pairs, strict=True)))
+            return [Machine(w, b, found.objective, found.gap, n_iter)]
+        machines = []
+        for k, pair in enumerate(pairs):
+            sign = np.where(codes == (k if len(w) > 1 else 1), 1.0, -1.0)
+            problem = Problem(prepared.X, sign, np.ones(len(cost)), cost, squared, free)
+            machines.append(_measure(problem, pair, w[k], b[k], n_iter))
+    return machines
+
+
+def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n_iter):
+    """The same of a regression: one machine."""
+    rows = np.flatnonzero(cost)
+    w, b = coef.astype(np.float64), float(intercept[0])
+    with single_threaded_blas():
+        prepared = prepare(_take(X, rows), cost[rows], intercept=free, rotate=False)
+        problem, centre = _tube(prepared.X, y[rows], cost[rows], epsilon, squared, free)
+        pair = prepared.project(w, b - centre)
+        return _measure(problem, pair, w, b, n_iter)
+
+
+def _measure(problem, pair, w, b, n_iter):
+    found = certify(problem, *pair, dual_guess(problem, *pair), best_b=False)
+    return Machine(w, b, found.objective, found.gap, n_iter)
+
+
+def _take(X, rows):
+    return X if len(rows) == X.shape[0] else X[rows]
+
+
+def warn_of_gap(machines, names, tol, max_iter):
+    """Warn where a certificate does not reach what was asked for."""
+    gaps = np.array([machine.duality_gap for machine in machines])
+    late = np.flatnonzero(~(gaps <= max(tol, _ROUNDING)))
+    if not len(late):
+        return
+    which = ""
+    if len(machines) > 1:
+        which = f" for class {', '.join(repr(names[k]) for k in late)}"
+    warnings.warn(
+        f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
+        "objective may be so much higher than the optimum. The best solution found was "
+        f"kept. Raise max_iter (it is {max_iter}), scale the features "
+        "(StandardScaler), or lower C.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,121 @@
+"""Dual coordinate descent for linear support vector machines, one row after the other.
+
+Hsieh, Chang, Lin, Keerthi and Sundararajan (2008). "A dual coordinate descent method for
+large-scale linear SVM". ICML. The intercept is w's last entry, as if every row had the
+feature sqrt(rho): the caller moves its multiplier.
+"""
+
+import math
+
+from skdeep.kernels.reference.contract import kernel
+
+_MASK = (1 << 64) - 1
+# The progress array's entries: epochs done, rows that are not set aside, random state,
+# and whether the last epoch found all gradients alike.
+EPOCHS, ACTIVE, RANDOM, DONE = range(4)
+# The bounds array's: rows with a gradient beyond the first two are set aside.
+HIGHEST, LOWEST = range(2)
+
+
+def _splitmix(state):
+    """The next random number and state (Steele, Lea and Flood 2014)."""
+    state = (state + 0x9E3779B97F4A7C15) & _MASK
+    z = state
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31), state
+
+
+def _descend(
+    n_rows, multiply, add, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
+    w, alpha, order, progress, bounds,
+):  # fmt: skip
+    """Do epochs: `multiply(row)` is x_row . w, `add(row, step)` adds step x_row to w."""
+    n = len(alpha)
+    random = int(progress[RANDOM]) & _MASK
+    active = int(progress[ACTIVE])
+    for _ in range(int(epochs)):
+        for i in range(active - 1, 0, -1):
+            number, random = _splitmix(random)
+            j = ((number >> 32) * (i + 1)) >> 32
+            order[i], order[j] = order[j], order[i]
+        largest, smallest = -math.inf, math.inf
+        k = 0
+        while k < active:
+            i = order[k]
+            a = float(alpha[i])
+            row = i % n_rows
+            g = float(sign[i]) * (multiply(row) + float(w[-1])) - float(threshold[i])
+            g += float(ridge[i]) * a
+            at_zero, at_limit = a <= 0, a >= limit[i]
+            if (at_zero and g > bounds[HIGHEST]) or (at_limit and g < bounds[LOWEST]):
+                active -= 1
+                order[k], order[active] = order[active], order[k]
+                continue
+            projected = min(g, 0.0) if at_zero else max(g, 0.0) if at_limit else g
+            largest, smallest = max(largest, projected), min(smallest, projected)
+            if projected != 0:
+                new = min(max(a - g / float(curvature[i]), 0.0), float(limit[i]))
+                alpha[i] = new
+                step = (new - a) * float(sign[i])
+                add(row, step)
+                w[-1] += float(rho) * step
+            k += 1
+        progress[EPOCHS] += 1
+        bounds[HIGHEST] = largest if largest > 0 else math.inf
+        bounds[LOWEST] = smallest if smallest < 0 else -math.inf
+        progress[DONE] = largest - smallest <= tol or active == 0
+        if progress[DONE]:
+            bounds[HIGHEST], bounds[LOWEST] = math.inf, -math.inf
+            if active == n:
+                break
+            active, progress[DONE] = n, 0  # look at the rows set aside once more
+    progress[ACTIVE] = active
+    progress[RANDOM] = random - (1 << 64) if random >> 63 else random
+
+
+@kernel(None, writes="w alpha order progress bounds")
+def coordinate_descent(
+    x, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
+    w, alpha, order, progress, bounds,
+):  # fmt: skip
+    """Epochs of dual coordinate descent on dense rows.
+
+    Minimizes |w|^2 / 2 + sum_i ridge_i alpha_i^2 / 2 - threshold . alpha over
+    0 <= alpha_i <= limit_i, where w = sum_i sign_i alpha_i x_i.
+    """
+
+    def multiply(row):
+        return float(x[row] @ w[:-1])
+
+    def add(row, step):
+        w[:-1] += step * x[row]
+
+    _descend(
+        x.shape[0], multiply, add, sign, threshold, limit, ridge, curvature, rho, tol,
+        epochs, w, alpha, order, progress, bounds,
+    )  # fmt: skip
+
+
+@kernel(None, writes="w alpha order progress bounds")
+def sparse_coordinate_descent(
+    values, columns, row_end, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
+    w, alpha, order, progress, bounds,
+):  # fmt: skip
+    """The same on the rows of a CSR matrix, where row i ends at row_end[i]."""
+
+    def entries(row):
+        return slice(row_end[row - 1] if row else 0, row_end[row])
+
+    def multiply(row):
+        place = entries(row)
+        return float(values[place] @ w[columns[place]])
+
+    def add(row, step):
+        place = entries(row)
+        w[columns[place]] += step * values[place]
+
+    _descend(
+        len(row_end), multiply, add, sign, threshold, limit, ridge, curvature, rho, tol,
+        epochs, w, alpha, order, progress, bounds,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Exact solvers of linear support vector machines, on plain arrays."""
