@@ -10,8 +10,10 @@ from numbers import Integral
 import numpy as np
 from scipy.sparse import issparse
 
-#: Values in a block: 256 kB in float64.
-BLOCK = 1 << 15
+from skdeep.threads import run_pieces, threads
+
+#: Values in a block: 512 kB in float64.
+BLOCK = 1 << 16
 _WIDE = 512
 _COLUMNS_BLOCK = 1 << 20
 
@@ -54,11 +56,28 @@ def float_type(dtype):
     return np.dtype(np.float32 if np.result_type(dtype, "f4") == "f4" else np.float64)
 
 
-def wide_blocks(X, axes):
-    """Blocks of shape (rows, k * n_features): k rows of features side by side."""
+def measured(function, X, axes):
+    """What function(block, n_features) gives, for each block of wide rows, in their order.
+
+    Blocks are of shape (rows, k * n_features): k rows of features side by side.
+    """
     count = count_features(X, axes)
-    for _, block in row_blocks(X, axes):
-        yield from _widened(block, count, block.flags.c_contiguous)
+    (samples,) = _features_last(axes, X)
+    slices = list(_slices(samples, count))
+    together = max(2, min(64, (1 << 20) // count))
+    with threads(10.0 * X.size):
+        for first in range(0, len(slices), together):
+            group = slices[first : first + together]
+            results = [None] * len(group)
+
+            def measure(i, part, results=results):
+                block = samples[part].reshape(-1, count)
+                wide = _widened(block, count, block.flags.c_contiguous)
+                results[i] = [function(x, count) for x in wide]
+
+            run_pieces([[(measure, (i, part))] for i, part in enumerate(group)])
+            for result in results:
+                yield from result
 
 
 def row_blocks(X, axes):
@@ -79,8 +98,9 @@ def map_features(function, X, out, axes, parameters):
     tiled = {}
 
     def widely(block, result):
-        fold = block.flags.c_contiguous and result.flags.c_contiguous
-        for x, y in zip(*(_widened(b, count, fold) for b in (block, result)), strict=True):
+        contiguous = block.flags.c_contiguous and result.flags.c_contiguous
+        pairs = (_widened(b, count, contiguous) for b in (block, result))
+        for x, y in zip(*pairs, strict=True):
             width = x.shape[1]
             if width not in tiled:
                 tiled[width] = [_tile(p, width) for p in parameters]
@@ -102,12 +122,16 @@ def map_rows(function, X, out, axes, size=BLOCK):
     """Call function(x, out) for all blocks of X and out, of shape (rows, n_features)."""
     count = count_features(X, axes)
     samples, targets = _features_last(axes, X, out)
-    for part in _slices(samples, count, size):
+
+    def fill(part):
         target = targets[part]
         result = target.reshape(-1, count)
         function(samples[part].reshape(-1, count), result)
         if not np.may_share_memory(result, target):
             target[...] = result.reshape(target.shape)
+
+    with threads(10.0 * X.size):
+        run_pieces([[(fill, (part,))] for part in _slices(samples, count, size)])
 
 
 def map_columns(function, X, out, axes, parameters):

@@ -9,8 +9,8 @@ from skdeep.preprocessing.blocks import (
     column_indices,
     count_features,
     count_rows,
+    measured,
     row_blocks,
-    wide_blocks,
 )
 
 
@@ -28,12 +28,13 @@ class Extremes:
         if issparse(X):
             return cls(*_of_sparse(X, weight))
         if weight is None or weight.all():
-            blocks = wide_blocks(X, axes)
+            parts = measured(_of_block, X, axes)
         else:
             blocks = _weighing_something(X, axes, weight)
+            parts = (_of_block(block, count) for block in blocks)
         total = cls(np.full(count, np.nan), np.full(count, np.nan))
-        for block in blocks:
-            total = total.merge(cls(*_of_block(block, count)))
+        for part in parts:
+            total = total.merge(cls(*part))
         return total
 
     def merge(self, other):

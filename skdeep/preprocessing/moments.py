@@ -10,8 +10,8 @@ from skdeep.preprocessing.blocks import (
     column_indices,
     count_features,
     count_rows,
+    measured,
     row_blocks,
-    wide_blocks,
 )
 
 
@@ -36,7 +36,7 @@ class Moments:
         if issparse(X):
             parts = _sparse_parts(X, weight)
         elif weight is None:
-            parts = (_of_block(block, count) for block in wide_blocks(X, axes))
+            parts = measured(_of_block, X, axes)
         else:
             parts = _weighted_parts(X, axes, weight)
         for part in parts:
