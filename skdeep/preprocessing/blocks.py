@@ -12,9 +12,9 @@ from scipy.sparse import issparse
 
 from skdeep.threads import run_pieces, threads
 
-#: Values in a block: 512 kB in float64.
-BLOCK = 1 << 16
-_WIDE = 512
+#: Values in a block: 512 kB in float32.
+BLOCK = 1 << 17
+_WIDE = 2048
 _COLUMNS_BLOCK = 1 << 20
 
 

@@ -59,7 +59,7 @@ class LogScaler(ElementwiseScaler):
         if not isinstance(self.unit, str):
             return _Nothing()
         middle = np.array([0.5])
-        return QuantileSketch.of(X, axes, weight, middle, exact=True, prepare=_sizes)
+        return QuantileSketch.of(X, axes, weight, middle, prepare=_sizes)
 
     def _learn(self, sketch):
         count = int(np.prod(self._feature_shape, dtype=int))

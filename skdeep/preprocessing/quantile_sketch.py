@@ -23,8 +23,8 @@ from skdeep.threads import run_pieces, threads
 
 #: K, the number of values in a summary.
 KEPT = 2048
-#: Of more rows than this at once, so many are drawn, evenly spread: a rank then is wrong by
-#: a standard deviation of at most 0.14 %.
+#: So many rows, drawn evenly spread from more, place a rank with a standard deviation of at
+#: most 0.14 %.
 DRAWN = 1 << 17
 #: Bytes of whole columns in memory at a time.
 _GROUP = 1 << 24
@@ -87,7 +87,7 @@ class QuantileSketch:
     answers: tuple | None = None
 
     @classmethod
-    def of(cls, X, axes, weight, probabilities, *, exact, prepare=None):
+    def of(cls, X, axes, weight, probabilities, *, subsample=None, prepare=None):
         """Summarise the features of X, and find their quantiles.
 
         Parameters
@@ -100,24 +100,22 @@ class QuantileSketch:
             The weights of the samples.
         probabilities : ndarray
             The quantiles that will be asked for.
-        exact : bool
-            Whether quantiles are those of all rows where there are more than DRAWN.
+        subsample : int or None
+            The number of rows to draw where there are more; None takes all.
         prepare : callable or None
             Called with an array of values, to change them in place.
         """
         if weight is not None and not weight.all():
             X, weight = X[np.flatnonzero(weight)], weight[weight > 0]
         rows = count_rows(X, axes)
-        each = rows // X.shape[0]
         total, unit = observed(X, axes, weight)
         if weight is not None:
-            weight = np.repeat(weight, each)
+            weight = np.repeat(weight, rows // X.shape[0])
         drawn = None
-        if rows > DRAWN and not exact:
-            drawn, weight = _draw(rows, weight), None
-            unit_drawn = total / DRAWN
-        else:
-            unit_drawn = unit
+        each = unit
+        if subsample is not None and rows > subsample:
+            drawn, weight = _draw(subsample, rows, weight), None
+            each = total / subsample
         count = count_features(X, axes)
         size = min(KEPT, rows if drawn is None else len(drawn))
         values = np.full((count, size), np.nan, float_type(X.dtype))
@@ -133,7 +131,7 @@ class QuantileSketch:
             if not len(column):
                 return
             ends[:, j] = column.min(), column.max()
-            answers, kept, kept_weights = _of_column(column, w, unit_drawn, probabilities)
+            answers, kept, kept_weights = _of_column(column, w, each, probabilities)
             quantiles[:, j] = answers
             values[j, : len(kept)], weights[j, : len(kept)] = kept, kept_weights
 
@@ -219,14 +217,13 @@ def _of_column(column, weight, unit, probabilities):
     """Quantiles of the values, and the values and weights that summarise them."""
     answers = None
     if weight is None:
-        if len(column) > DRAWN:  # all of them are sorted only as far as is needed
+        if len(column) > DRAWN and len(probabilities) < 10:
             answers = _select(column, probabilities)
-            # what is drawn has its share of each part, so fewer tell as much
-            number = DRAWN // 2
-            unit = unit * len(column) / number
-            column = column[(_spread(number) * len(column)).astype(np.intp)]
+            # the values are in parts now, and what is drawn has its share of each
+            drawn = (_spread(DRAWN // 2) * len(column)).astype(np.intp)
+            column, unit = column[drawn], unit * len(column) / len(drawn)
         column = np.sort(column)
-        cumulative = unit * np.arange(1, len(column) + 1)
+        cumulative = np.arange(unit, unit * (len(column) + 0.5), unit)
     else:
         order = np.argsort(column, kind="stable")
         column, weight = column[order], weight[order]
@@ -248,12 +245,12 @@ def _select(column, probabilities):
     return low + (high - low) * (start - index)
 
 
-def _draw(rows, weight):
-    """Sorted indices of DRAWN rows, each as often as its weight says."""
+def _draw(number, rows, weight):
+    """Sorted indices of so many rows, each as often as its weight says."""
     if weight is None:
-        return (_spread(DRAWN) * rows).astype(np.intp)
+        return (_spread(number) * rows).astype(np.intp)
     cumulative = weight.cumsum()
-    drawn = np.searchsorted(cumulative, _spread(DRAWN) * cumulative[-1], "right")
+    drawn = np.searchsorted(cumulative, _spread(number) * cumulative[-1], "right")
     return np.minimum(drawn, rows - 1)
 
 
@@ -282,11 +279,11 @@ def _columns(X, axes, drawn):
 
 
 def _gather(X, axes, part, drawn, columns):
-    if drawn is None:
-        for start, block in row_blocks(X, axes):
+    def copy(start, block):
+        if drawn is None:
             columns[:, start : start + len(block)] = block[:, part].T
-        return
-    end = 0
-    for start, block in row_blocks(X, axes):
-        begin, end = end, np.searchsorted(drawn, start + len(block))
+            return
+        begin, end = np.searchsorted(drawn, [start, start + len(block)])
         columns[:, begin:end] = block[drawn[begin:end] - start, part].T
+
+    run_pieces([[(copy, each)] for each in row_blocks(X, axes)])

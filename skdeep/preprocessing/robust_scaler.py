@@ -108,7 +108,7 @@ class RobustScaler(AffineScaler):
         self.copy = copy
 
     def _measure(self, X, axes, weight):
-        return QuantileSketch.of(X, axes, weight, self._probabilities(), exact=True)
+        return QuantileSketch.of(X, axes, weight, self._probabilities())
 
     def _learn(self, sketch):
         low, median, high, least, most = sketch.quantiles(self._probabilities())
