@@ -166,7 +166,7 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         weights = {}
         if sample_weight is not None and has_fit_parameter(scaler, "sample_weight"):
             weights["sample_weight"] = sample_weight
-        self.scaler_ = scaler.fit(_columns(y), **weights)
+        self.scaler_ = scaler.fit(_columns(y), None, **weights)
         self.regressor_ = clone(self.regressor)
 
     def _pass_on(self, method, X, y, sample_weight, parameters):
