@@ -25,6 +25,14 @@ from skdeep.preprocessing.blocks import (
 )
 
 
+class NothingMeasured:
+    """The statistics of a scaler that learns nothing from data."""
+
+    def merge(self, other):
+        """Nothing of both."""
+        return self
+
+
 class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of all scalers.
 

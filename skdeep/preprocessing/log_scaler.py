@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.preprocessing.base import NothingMeasured
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.elementwise import ElementwiseScaler
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
@@ -57,7 +58,7 @@ class LogScaler(ElementwiseScaler):
 
     def _measure(self, X, axes, weight):
         if not isinstance(self.unit, str):
-            return _Nothing()
+            return NothingMeasured()
         middle = np.array([0.5])
         return QuantileSketch.of(X, axes, weight, middle, prepare=_sizes)
 
@@ -94,13 +95,6 @@ class LogScaler(ElementwiseScaler):
 
     def _accepts_sparse(self):
         return True
-
-
-class _Nothing:
-    """The statistics of a scaler that has nothing to learn."""
-
-    def merge(self, other):
-        return self
 
 
 def _sizes(values):

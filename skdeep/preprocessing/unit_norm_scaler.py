@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils._param_validation import StrOptions
 
-from skdeep.preprocessing.base import BaseScaler
+from skdeep.preprocessing.base import BaseScaler, NothingMeasured
 from skdeep.preprocessing.blocks import checked_axes, map_rows
 
 _SHORT = 1024
@@ -110,7 +110,7 @@ class UnitNormScaler(BaseScaler):
         X.data /= _or_one(norms, X.dtype)[rows]
 
     def _measure(self, X, axes, weight):
-        return _Nothing()
+        return NothingMeasured()
 
     def _learn(self, statistics):
         pass
@@ -131,11 +131,6 @@ class UnitNormScaler(BaseScaler):
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         return tags
-
-
-class _Nothing:
-    def merge(self, other):
-        return self
 
 
 def _or_one(norms, dtype):
