@@ -228,7 +228,7 @@ def test_inputs_with_a_large_mean_keep_their_digits():
 
 
 def test_float32_is_centred_on_the_mean_in_full():
-    x = (1e6 + np.arange(64) / 8).astype(np.float32)[:, None]
+    x = (1e6 + np.tile([0.0, 0.0, 0.125], 20)).astype(np.float32)[:, None]
     z = ours.StandardScaler().fit_transform(x)
     expected = (x - x.mean(dtype=float)) / x.std(dtype=float)
     np.testing.assert_allclose(z, expected, atol=1e-6)
