@@ -1,15 +1,21 @@
 """skdeep: deep learning with scikit-learn's estimators, fast on a laptop's CPU."""
 
+from skdeep.estimators.convnet import ConvNetClassifier, ConvNetRegressor
 from skdeep.estimators.linear_svm import LinearSVM
 from skdeep.estimators.linear_svm_regressor import LinearSVMRegressor
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
+from skdeep.estimators.sequential import SequentialClassifier, SequentialRegressor
 from skdeep.versions import __version__, show_versions
 
 __all__ = [
+    "ConvNetClassifier",
+    "ConvNetRegressor",
     "LinearSVM",
     "LinearSVMRegressor",
     "MLPClassifier",
     "MLPRegressor",
+    "SequentialClassifier",
+    "SequentialRegressor",
     "__version__",
     "show_versions",
 ]

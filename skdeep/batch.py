@@ -9,6 +9,9 @@ from skdeep import kernels
 from skdeep.layers.sparse_input import SparseRows
 from skdeep.program import ROWS, Buffer, Scope
 
+# What the random numbers of augmentation are for; layers have lower numbers.
+_AUGMENTATION = 1 << 48
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -57,18 +60,27 @@ class BatchPlan:
 
     n_classes : int, default=0
         With targets that are numbers of classes, how many there are; else 0.
+
+    augmentation : tuple of Augmentation, default=()
+        What changes the inputs of a batch at random, one after the other.
     """
 
     batch_size: int
     whole: bool
     sparse: bool = False
     n_classes: int = 0
+    augmentation: tuple = ()
 
     @classmethod
-    def of(cls, data, batch_size, whole):
+    def of(cls, data, batch_size, whole, augmentation=()):
         """The plan for some training data."""
+        if issparse(data.x) and augmentation:
+            raise ValueError(
+                f"{augmentation[0]!r} changes dense samples only. Pass X.toarray(), or set "
+                "augmentation=()."
+            )
         n_classes = 0 if data.table is None else len(data.table)
-        return cls(batch_size, whole, issparse(data.x), n_classes)
+        return cls(batch_size, whole, issparse(data.x), n_classes, tuple(augmentation))
 
     def no_data(self, input_shape, output_shape, dtype):
         """Training data without samples, for programs that are only printed."""
@@ -81,13 +93,16 @@ class BatchPlan:
         )
 
 
-def write_batch(calls, plan, data, index):
+def write_batch(calls, shared, plan, data, index):
     """Write the calls that gather the rows `index`; return x, target and weight.
 
     Parameters
     ----------
     calls : list of Call
         The program so far.
+
+    shared : dict of str to Buffer or number
+        What every part of the program may read.
 
     plan : BatchPlan
         How to gather.
@@ -103,7 +118,7 @@ def write_batch(calls, plan, data, index):
     x : Buffer or SparseRows
     target, weight : Buffer
     """
-    scope = Scope("batch", calls, {})
+    scope = Scope("batch", calls, shared)
     take = _take_whole if plan.whole else _take_rows
     if plan.sparse:
         x = (_take_whole_sparse if plan.whole else _take_sparse_rows)(
@@ -119,15 +134,27 @@ def write_batch(calls, plan, data, index):
     else:
         target = take(scope, "target", data.target, index)
     weight = take(scope, "weight", data.weight, index, kernels.gather_weights)
+    for number, augmentation in enumerate(plan.augmentation):
+        inner = Scope(
+            f"augmentation_{number + 1}", calls, shared, index=_AUGMENTATION + number
+        )
+        x, target = augmentation.write(inner, x, target)
     return x, target, weight
 
 
 def _take_whole(scope, name, source, index, kernel=None):
-    return Buffer(name, (ROWS, *source.shape[1:]), source.dtype, source)
+    whole = Buffer(name, (ROWS, *source.shape[1:]), source.dtype, source)
+    if source.dtype != np.uint8:
+        return whole
+    out = scope.buffer(name, whole.shape)
+    scope.call(kernels.rescale, x=whole, scale=1.0, offset=0.0, out=out)
+    return out
 
 
 def _take_rows(scope, name, source, index, kernel=kernels.gather_rows):
-    out = scope.buffer(name, (ROWS, *source.shape[1:]), source.dtype)
+    # bytes become floating-point numbers here, and only those of the batch
+    dtype = None if source.dtype == np.uint8 else source.dtype
+    out = scope.buffer(name, (ROWS, *source.shape[1:]), dtype)
     every = Buffer(f"all.{name}", ("n", *source.shape[1:]), array=source)
     scope.call(kernel, source=every, index=index, out=out)
     return out

@@ -10,12 +10,14 @@ from itertools import groupby
 
 import numpy as np
 
-from skdeep.kernels import native
+from skdeep.kernels import MOST_PIECES, native
 from skdeep.threads import CUT_FLOPS, run_pieces, threads
 
 # Vectors of parameters are cut into pieces that stay in a core's cache between the
 # passes of an optimizer's step.
 _PIECE_PARAMETERS = 32768
+# Blocks of images have arrays of about so many numbers, for the same reason.
+_PIECE_NUMBERS = 1 << 19
 # Matrix products of fewer rows take long to prepare for what they do.
 _SMALLEST_PIECE = 96
 # The compiled executor uses one thread below so many operations a step: a barrier of
@@ -93,12 +95,16 @@ class ReferenceProgram:
         self.rows = rows
         self.flops = sum(_flops(kernel, named) for kernel, named in calls)
         self._steps = []
-        for axis, group in groupby(calls, key=lambda call: call[0].axis):
-            if axis == "parameters":
+        for kind, group in groupby(calls, key=lambda call: _kind(*call)):
+            if kind == "images":
+                self._steps += _carry_samples(list(group))
+            elif kind == "parameters":
                 self._steps += _cut_together(list(group))
             else:
                 for call in group:
-                    self._steps += _cut_together([call])
+                    self._steps += (
+                        _cut_sum(*call) if kind == "sum" else _cut_together([call])
+                    )
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -136,6 +142,52 @@ def _flops(kernel, named):
     return kernel.flops(**named) if kernel.flops else 0.0
 
 
+def _kind(kernel, named):
+    """What is cut alike: the kernel's axis, or "images" where samples are large."""
+    if kernel.axis != "rows":
+        return kernel.axis
+    arrays = [value for value in named.values() if isinstance(value, np.ndarray)]
+    # all threads would write into scratch memory that is not cut
+    free = all(
+        name in kernel.split or name in kernel.per_piece
+        for name, value in named.items()
+        if is_scratch(name) and value is not None
+    )
+    return "images" if free and any(a.ndim > 2 for a in arrays) else "rows"
+
+
+def _carry_samples(calls):
+    """The steps of calls on images: a few samples go through all calls before the next.
+
+    The samples are divided into as many parts as there is scratch memory for, and each
+    part into blocks that stay in a core's cache between the calls.
+    """
+    (length,) = _lengths(*calls[0])
+    widest = max(
+        value.size // max(length, 1)
+        for kernel, named in calls
+        for name, value in named.items()
+        if kernel.split.get(name) == 0 and value is not None
+    )
+    if length * widest <= _PIECE_NUMBERS:
+        return [
+            (kernel, tuple(_cut(kernel, named, name, slice(0, None), 0) for name in named))
+            for kernel, named in calls
+        ]
+    block, parts = max(_PIECE_NUMBERS // widest, 1), []
+    for number in range(MOST_PIECES):
+        start, stop = (length * i // MOST_PIECES for i in (number, number + 1))
+        parts.append(
+            [
+                (kernel, tuple(_cut(kernel, named, name, piece, number) for name in named))
+                for begin in range(start, stop, block)
+                for piece in [slice(begin, min(begin + block, stop))]
+                for kernel, named in calls
+            ]
+        )
+    return [(run_pieces, (parts,))]
+
+
 def _cut_together(calls):
     """The (function, arguments) steps of calls whose pieces depend on no other pieces.
 
@@ -144,26 +196,38 @@ def _cut_together(calls):
     """
     pieces = {}
     for kernel, named in calls:
-        for piece in _pieces(kernel, named):
-            arguments = tuple(_cut(kernel, named, name, piece) for name in named)
+        for number, piece in enumerate(_pieces(kernel, named)):
+            arguments = tuple(_cut(kernel, named, name, piece, number) for name in named)
             pieces.setdefault(piece.start, []).append((kernel, arguments))
     pieces = list(pieces.values())
     return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
 
 
+def _cut_sum(kernel, named):
+    """The steps of a call that adds up over rows: its parts, and then their sum."""
+    slices = _pieces(kernel, named)
+    parts, sums = [], []
+    for number, piece in enumerate(slices):
+        part = {name: _cut(kernel, named, name, piece, number) for name in named}
+        if number:
+            part |= {name: np.zeros_like(named[name]) for name in kernel.writes}
+            sums += [(np.add, (named[n], part[n], named[n])) for n in kernel.writes]
+        parts.append([(kernel, tuple(part.values()))])
+    return parts[0] if len(parts) == 1 else [(run_pieces, (parts,)), *sums]
+
+
 def _pieces(kernel, named):
     """Where to cut a call. It depends on the shapes alone, never on the threads."""
-    lengths = {
-        named[name].shape[axis]
-        for name, axis in kernel.split.items()
-        if named.get(name) is not None
-    }
+    lengths = _lengths(kernel, named)
     if len(lengths) != 1 or kernel.axis is None:
         return [slice(0, None)]
     (length,) = lengths
     size = length
     if kernel.axis == "parameters":
         size = _PIECE_PARAMETERS
+    elif kernel.axis == "sum":
+        numbers = max(named[name].size for name in kernel.split)
+        size = -(-length // MOST_PIECES) if numbers > _PIECE_NUMBERS else length
     elif (flops := _flops(kernel, named)) > CUT_FLOPS:
         n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
         # in whole registers of the product's inner kernels
@@ -173,7 +237,18 @@ def _pieces(kernel, named):
     return [slice(start, start + size) for start in range(0, length, size)]
 
 
-def _cut(kernel, named, name, piece):
+def _lengths(kernel, named):
+    """The lengths of arguments along what they are cut along: one, if they agree."""
+    return {
+        named[name].shape[axis]
+        for name, axis in kernel.split.items()
+        if named.get(name) is not None
+    }
+
+
+def _cut(kernel, named, name, piece, number):
+    if name in kernel.per_piece:
+        return named[name][number:]
     if piece == slice(0, None) or name not in kernel.split or named[name] is None:
         return named[name]
     return named[name][(slice(None),) * kernel.split[name] + (piece,)]
@@ -209,6 +284,7 @@ class NativeProgram:
             np.may_share_memory(source, result)
             or self._program.uses_python
             or not x.flags.c_contiguous
+            or x.dtype != source.dtype
         ):
             source[...] = x
             self.run()
@@ -252,7 +328,8 @@ def _record(kernel, named, dtype):
     names = [name for name in kernel.arguments if not is_scratch(name)]
     arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
     written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
-    cut = sum(1 << i for i, name in enumerate(names) if kernel.split.get(name) == 0)
+    split = {} if kernel.axis == "sum" else kernel.split
+    cut = sum(1 << i for i, name in enumerate(names) if split.get(name) == 0)
     values = tuple(named.values())
     return (name, arguments, written, cut, _flops(kernel, named), _Callback(kernel, values))
 

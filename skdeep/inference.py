@@ -1,5 +1,7 @@
 """Compiled forward passes, each with buffers of its own, kept for the next prediction."""
 
+import math
+
 from skdeep.kernels import native
 from skdeep.layers.sparse_input import SparseRows
 from skdeep.program import ROWS, Buffer, Program
@@ -10,6 +12,8 @@ _BLOCK = 2048 if native.ENABLED else 1024
 # Compiling takes longer than predicting a few rows, so small passes are kept: a pass for
 # so many rows serves all batches that fit.
 _SMALL = (1, 32, 256)
+# Outputs of layers that a pass holds at most, unless it is one for a single row.
+_NUMBERS = 1 << 22
 
 
 class ForwardPass:
@@ -63,15 +67,20 @@ class ForwardPasses:
         """Write the outputs of the last layer for every row of `x` into `out`."""
         n = x.shape[0]
         compiled = self._borrow(network, n)
+        rows = compiled.rows
         with compiled.session():
-            for start in range(0, n, _BLOCK):
-                stop = min(start + _BLOCK, n)
+            for start in range(0, n, rows):
+                stop = min(start + rows, n)
                 compiled.run_on(x[start:stop], out[start:stop])
         if compiled.rows in self._idle:
             self._idle[compiled.rows].append(compiled)
 
     def _borrow(self, network, n):
-        size = next((size for size in _SMALL if n <= size), min(n, _BLOCK))
+        width = math.prod(network.input_shape) + sum(map(math.prod, network.shapes))
+        sizes = [s for s in (*_SMALL, _BLOCK) if s * width <= _NUMBERS] or [1]
+        size = next((size for size in sizes if n <= size), sizes[-1])
+        if size == _BLOCK:
+            size = min(n, _BLOCK)
         try:
             return self._idle[size].pop()
         except (KeyError, IndexError):

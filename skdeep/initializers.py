@@ -29,7 +29,8 @@ class Initializer(BaseEstimator):
             Where random numbers come from.
 
         shape : tuple of int
-            The last entry counts outputs; the product of the others, inputs.
+            Of a matrix (inputs, outputs), or of a convolution's kernel (places of the
+            window, channels, filters), where each place counts for inputs and outputs.
 
         Returns
         -------
@@ -39,7 +40,8 @@ class Initializer(BaseEstimator):
 
 
 def _fans(shape):
-    return math.prod(shape[:-1]), shape[-1]
+    places = math.prod(shape[:-2])
+    return places * shape[-2], places * shape[-1]
 
 
 class _Normal(Initializer):
@@ -161,7 +163,7 @@ class Orthogonal(Initializer):
         self.gain = gain
 
     def sample(self, generator, shape):
-        fan_in, fan_out = _fans(shape)
+        fan_in, fan_out = math.prod(shape[:-1]), shape[-1]
         rows, columns = max(fan_in, fan_out), min(fan_in, fan_out)
         q, r = np.linalg.qr(generator.normal(size=(rows, columns)))
         # the signs make the distribution uniform over orthogonal matrices

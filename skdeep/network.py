@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.probe import layer_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
 from skdeep.update import Settings, write_update
@@ -122,12 +123,12 @@ class Network:
         self.shapes = []
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
+            self.shapes.append(_output_shape(name, layer, shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():
                 self._states[name, key] = state
-            shape = layer.output_shape(shape)
-            self.shapes.append(shape)
+            shape = self.shapes[-1]
 
         decayed = {k: p.shape for k, p in self._specifications.items() if p.decays}
         others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
@@ -351,7 +352,8 @@ class Network:
             "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
         }
         index = Buffer("index", (ROWS,), array=memory.index)
-        x, target, shared["weight"] = write_batch(calls, plan, data, index)
+        batch = write_batch(calls, shared, plan, data, index)
+        x, target, shared["weight"] = batch
         shared["reserved"] = {x}
         scopes = list(self.scopes(calls, shared, memory.gradient))
         out = x
@@ -379,6 +381,30 @@ class Network:
         else:
             self._forward_passes.raw_outputs(self, x, z)
         return z
+
+    def activations(self, X, layer):
+        """The outputs of a layer for every sample, as in prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            The samples, of `input_shape` or of as many numbers in another shape.
+
+        layer : str
+            The name of a layer, as `summary` shows it; one inside of another is
+            ``outer.inner``.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, ...)
+        """
+        X = np.asarray(X)
+        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the network takes "
+                f"{self.input_shape}."
+            )
+        return layer_outputs(self, X.reshape(len(X), *self.input_shape), layer)
 
     # --- what a person reads ------------------------------------------------------
 
@@ -442,6 +468,16 @@ class Network:
         data = self.plan.no_data(self.input_shape, self.shapes[-1], self.dtype)
         memory = StepMemory(self, (0, 0), 0)
         return self.training_program(self.plan, data, memory)
+
+
+def _output_shape(name, layer, input_shape):
+    try:
+        return tuple(layer.output_shape(input_shape))
+    except ValueError as error:
+        raise ValueError(
+            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
+            f"{error}"
+        ) from error
 
 
 def _buffers(arrays, vector, addresses, prefix=""):

@@ -13,6 +13,8 @@ from skdeep.executor import bind, is_scratch
 
 #: Stands for the number of rows of the mini-batch, as the first entry of a shape.
 ROWS = "rows"
+# Layers inside a layer have random numbers of their own: it sets their numbers apart.
+_MOST_CHILDREN = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,19 +23,40 @@ class Buffer:
 
     ``array`` is the memory it stands for, of any number of rows where the shape names
     them by a word; where it is None, each allocation of the program makes its own. A
-    ``dtype`` of None is the program's own type.
+    ``dtype`` of None is the program's own type. A buffer with a ``base`` is that
+    buffer's memory in another shape.
     """
 
     name: str
     shape: tuple
     dtype: str | None = None
     array: np.ndarray | None = None
+    base: "Buffer | None" = None
+
+    @property
+    def owner(self):
+        """The buffer whose memory this one is."""
+        return self if self.base is None else self.base
+
+    def view(self, shape):
+        """The same memory in another shape of as many numbers."""
+        if tuple(shape) == self.shape:
+            return self
+        return Buffer(self.name, tuple(shape), self.dtype, base=self.owner)
 
     def array_shape(self, rows):
         """The shape with the number of rows filled in."""
         if self.shape[:1] == (ROWS,):
             return (rows, *self.shape[1:])
         return self.shape
+
+    def of(self, array):
+        """The array of the owner, in this buffer's shape."""
+        if self.base is None:
+            return array
+        # memory of any number of rows may stand for a batch
+        leading = (len(array),) if self.shape[:1] == (ROWS,) else self.shape[:1]
+        return array.reshape(*leading, *self.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -78,12 +101,21 @@ class Scope:
         self.state = dict(state)
         self._calls = calls
         self._buffers = {}
+        self._children = {}
 
     def buffer(self, name, shape, dtype=None):
         """The buffer of this name, made at the first call."""
         if name not in self._buffers:
             self._buffers[name] = Buffer(f"{self.name}.{name}", shape, dtype)
         return self._buffers[name]
+
+    def rename(self, name, buffer):
+        """The same memory under another name, for what takes a buffer's place."""
+        renamed = Buffer(
+            f"{self.name}.{name}", buffer.shape, buffer.dtype, base=buffer.owner
+        )
+        self._buffers[name] = renamed
+        return renamed
 
     def __getitem__(self, name):
         """A buffer that was made or kept before."""
@@ -96,10 +128,37 @@ class Scope:
 
     def reserve(self, buffer):
         """Forbid later calls to overwrite a buffer that the way back will read."""
-        self.shared.setdefault("reserved", set()).add(buffer)
+        self.shared.setdefault("reserved", set()).add(buffer.owner)
 
     def is_reserved(self, buffer):
-        return buffer in self.shared.get("reserved", ())
+        return buffer.owner in self.shared.get("reserved", ())
+
+    def child(self, name, number):
+        """The scope of a layer inside this one, with its share of the variables.
+
+        It is made at the first call, with the number that its random numbers get.
+        """
+        if name in self._children:
+            return self._children[name]
+        prefix = f"{name}."
+
+        def part(buffers):
+            return {
+                key.removeprefix(prefix): buffer
+                for key, buffer in buffers.items()
+                if key.startswith(prefix)
+            }
+
+        self._children[name] = Scope(
+            f"{self.name}.{name}",
+            self._calls,
+            self.shared,
+            index=(self.index + 1) * _MOST_CHILDREN + number,
+            parameters=part(self.parameters),
+            gradients=part(self.gradients),
+            state=part(self.state),
+        )
+        return self._children[name]
 
     def call(self, kernel, /, *, scratch=None, **arguments):
         """Append a call.
@@ -143,17 +202,20 @@ class Program:
         memory = {}
         for call in self.calls:
             for buffer in call.buffers:
-                if buffer.array is not None:
-                    memory[buffer] = buffer.array
-                elif buffer not in memory:
-                    memory[buffer] = np.zeros(
-                        buffer.array_shape(rows), dtype=buffer.dtype or self.dtype
+                owner = buffer.owner
+                if owner.array is not None:
+                    memory[owner] = owner.array
+                elif owner not in memory:
+                    memory[owner] = np.zeros(
+                        owner.array_shape(rows), dtype=owner.dtype or self.dtype
                     )
+                memory[buffer] = buffer.of(memory[owner])
         return memory
 
     def nbytes(self, rows):
         """The bytes that `allocate` takes for batches of `rows` rows."""
-        own = {b for call in self.calls for b in call.buffers if b.array is None}
+        own = {b.owner for call in self.calls for b in call.buffers}
+        own = {b for b in own if b.array is None}
         return sum(
             math.prod(b.array_shape(rows)) * np.dtype(b.dtype or self.dtype).itemsize
             for b in own

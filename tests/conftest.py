@@ -1,11 +1,15 @@
 """What several tests need: real data, and where more of it may lie."""
 
 import os
+import signal
 from pathlib import Path
 
 # Tests run in as many processes as there are cores, so each gets one thread. It is read
 # when NumPy is imported; tests of several threads ask for them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A job in the background of a shell has interrupts ignored, and tests wait for them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ import pytest
 from skdeep.averaging import ExponentialMovingAverage
 from skdeep.batch import BatchPlan, TrainingData
 from skdeep.inference import ForwardPass
-from skdeep.layers import Activation, BatchNormalization, Dense, Dropout
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, SquaredError
 from skdeep.network import Network, Settings, StepMemory
@@ -57,7 +57,7 @@ def peaks(program, memory=None):
 def step_peaks(activation="relu", loss=None, optimizer=None, whole=False):
     layers = [
         ("hidden", Dense(100)),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("activation", Activation(activation)),
         ("drop", Dropout(0.2)),
         ("second", Dense(100)),
@@ -124,7 +124,7 @@ def test_optimizers_allocate_no_arrays(name):
 def test_prediction_allocates_no_arrays(activation):
     layers = [
         ("hidden", Dense(100)),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("activation", Activation(activation)),
         ("output", Dense(10)),
     ]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdeep import kernels
-from skdeep.layers import Activation, BatchNormalization, Dense
+from skdeep.layers import Activation, BatchNorm, Dense
 from skdeep.losses import SquaredError
 from skdeep.network import Network
 from skdeep.optimizers import SGD
@@ -259,7 +259,7 @@ def test_prediction_with_the_batch_statistics_equals_training():
 def test_prediction_does_not_change_the_running_averages():
     layers = [
         ("dense", Dense(4)),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("activation", Activation("relu")),
         ("output", Dense(1)),
     ]

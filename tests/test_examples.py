@@ -18,6 +18,14 @@ def test_example_runs(example, tmp_path):
     assert run.stdout
 
 
+def test_the_benchmark_of_convolution_runs_without_peers(tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmarks" / "convnet.py"]
+    command += ["--rounds", "1", "--images", "128"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "batch 128" in run.stdout
+
+
 def test_the_benchmark_runs_without_data_and_peers(tmp_path):
     command = [sys.executable, EXAMPLES / "benchmarks" / "mlp.py"]
     command += ["--rounds", "1", "--data", tmp_path]
@@ -25,3 +33,11 @@ def test_the_benchmark_runs_without_data_and_peers(tmp_path):
     assert run.returncode == 0, run.stderr
     assert "MNIST cases are skipped" in run.stdout
     assert "digits (64, 32), batch 32" in run.stdout
+
+
+def test_the_benchmark_of_scalers_runs(tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmarks" / "scalers.py"]
+    command += ["--rows", "1000", "--rounds", "1", "--only", "MaxAbs"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "MaxAbsScaler" in run.stdout

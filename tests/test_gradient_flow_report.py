@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import ConvNetClassifier, MLPClassifier, MLPRegressor
 from skdeep.initializers import Initializer, Orthogonal
 from skdeep.inspection import GradientFlowReport
 
@@ -217,6 +217,20 @@ def test_it_measures_the_weights_that_a_fit_starts_from(data):
     recorded = report_on(model.fit(*data))
     for name, values in before.history.items():
         assert_array_equal(values[0], recorded.history[name][0])
+
+
+def test_it_measures_networks_on_images(data):
+    X, y = data
+    images = (X.reshape(-1, 8, 8) * 255).astype(np.uint8)
+    options = {"max_iter": 1, "record": "gradients", "random_state": 0}
+    model = ConvNetClassifier((4, 4), hidden_layer_sizes=(), **options)
+    before = report_on(model, images, y)
+    recorded = report_on(model.fit(images, y))
+    rows = ConvNetClassifier((4, 4), hidden_layer_sizes=(), input_shape=(8, 8), **options)
+    of_rows = report_on(rows, images.reshape(-1, 64), y)
+    for name, values in before.history.items():
+        assert_array_equal(values[0], recorded.history[name][0])
+        assert_array_equal(values, of_rows.history[name])
 
 
 def test_epochs_without_records_are_left_out(data):

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from skdeep import MLPClassifier, MLPRegressor
 from skdeep.batch import TrainingData
 from skdeep.initializers import Constant, Initializer
-from skdeep.layers import Activation, BatchNormalization, Dense, Dropout
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import SquaredError
 from skdeep.network import Network
 from skdeep.optimizers import SGD
@@ -36,7 +36,7 @@ def flow_of(model):
 def make_network(activation="tanh", batch_norm=False):
     layers = [("first", Dense(6)), ("bend", Activation(activation)), ("output", Dense(2))]
     if batch_norm:
-        layers.insert(1, ("norm", BatchNormalization()))
+        layers.insert(1, ("norm", BatchNorm()))
     network = Network(
         layers, SquaredError(), SGD(), input_shape=(4,), dtype=np.dtype("float64")
     )

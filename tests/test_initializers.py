@@ -17,7 +17,7 @@ from skdeep.initializers import (
     Orthogonal,
     get_initializer,
 )
-from skdeep.layers import BatchNormalization, Dense
+from skdeep.layers import BatchNorm, Dense
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import SquaredError
 from skdeep.network import Network
@@ -42,11 +42,11 @@ def sample(initializer, shape, seed=0):
 
 
 @each_kind
-# the last shape is that of a convolution: 3 * 3 * 40 inputs
+# the last shape is that of a convolution: 3 * 3 * 40 inputs and 3 * 3 * 300 outputs
 @pytest.mark.parametrize("shape", [(500, 200), (200, 500), (3, 3, 40, 300)])
 def test_the_variance_follows_from_the_fans(kind, shape):
     values = sample(kind(), shape)
-    fan_in, fan_out = np.prod(shape[:-1]), shape[-1]
+    fan_in, fan_out = np.prod(shape[:-1]), np.prod(shape[:-2]) * shape[-1]
     variance = VARIANCES[kind](fan_in, fan_out)
     assert values.shape == shape
     # four standard deviations of the mean and of a normal sample's variance
@@ -124,7 +124,7 @@ def test_an_instance_is_checked_and_kept():
 def make_network(dtype=np.float64, units=4):
     layers = [
         ("hidden", Dense(5, kernel_initializer="he_normal")),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("output", Dense(units, bias_initializer=Constant(0.5))),
     ]
     return Network(layers, SquaredError(), SGD(), input_shape=(3,), dtype=dtype)

@@ -31,7 +31,61 @@ SHAPES = {
     ),
     "total": (1,),
 }
+# Those of kernels on images and signals, where they are others.
+IMAGE, SMALL_IMAGE = (ROWS, 4, 5, WIDTH), (ROWS, 2, 3, WIDTH)
+SIGNAL, CHANNEL = (ROWS, 5, WIDTH), (ROWS, WIDTH)
+OF_FAMILY = {
+    "convolution": {
+        **dict.fromkeys(("x", "d_x"), IMAGE),
+        **dict.fromkeys(("out", "d_out"), (ROWS, 2, 3, 6)),
+        **dict.fromkeys(("kernel", "d_kernel"), (3, 2, WIDTH // 2, 6)),
+        **dict.fromkeys(("bias", "d_bias"), (6,)),
+        "work": kernels.convolution_scratch((3, 2, WIDTH // 2, 6), WIDTH, 3),
+    },
+    "global": {
+        **dict.fromkeys(("x", "d_x", "mask"), SIGNAL),
+        **dict.fromkeys(("out", "d_out", "work"), CHANNEL),
+    },
+    "spatial": {
+        **dict.fromkeys(("x", "d_x", "out", "d_out"), SIGNAL),
+        **dict.fromkeys(("keep", "mask", "uniform"), CHANNEL),
+    },
+    "layer_norm": {
+        **dict.fromkeys(("x", "d_x", "out", "d_out", "normalized", "work"), SIGNAL),
+        **dict.fromkeys(("inverse_deviation", "norm"), SIGNAL[:-1]),
+    },
+    "add": dict.fromkeys(("a", "b", "out"), CHANNEL),
+}
+AUGMENTED = {
+    **dict.fromkeys(("x", "out"), IMAGE),
+    "uniform": (ROWS, 2),
+    **dict.fromkeys(("mask_1", "work_1"), IMAGE[:2]),
+    **dict.fromkeys(("mask_2", "work_2"), (ROWS, IMAGE[2])),
+    **dict.fromkeys(("mask_3", "work_3"), IMAGE[:3]),
+}
+OF_FAMILY |= {
+    "shift": AUGMENTED,
+    "cut_out": AUGMENTED,
+    "flip": {"x": IMAGE, "out": IMAGE, "uniform": (ROWS,), "mask": (ROWS,)},
+    "mix": dict.fromkeys(("target_out", "work_1", "work_2"), CHANNEL),
+}
+OF_FAMILY["max_pool"] = OF_FAMILY["average_pool"] = {
+    **dict.fromkeys(("x", "d_x"), IMAGE),
+    **dict.fromkeys(("out", "d_out", "largest", "mask", "work"), SMALL_IMAGE),
+}
 NUMBERS = {
+    "alpha": 0.4,
+    "axis": 2,
+    "dilation": (1, 2),
+    "offset": 0.3,
+    "padding": (1, 0),
+    "pool_size": (2, 2),
+    "probability": 0.6,
+    "purpose": 5,
+    "reach": (1, 2),
+    "repeats": False,
+    "size": (2, 3),
+    "strides": (2, 2),
     "batch_size": ROWS,
     "beta_1": 0.9,
     "beta_2": 0.99,
@@ -63,6 +117,9 @@ def is_scratch(name):
 def shape_of(kernel, name):
     if kernel.axis == "parameters" or name in ("parameters", "gradient"):
         return (LENGTH,)
+    for family, shapes in OF_FAMILY.items():
+        if kernel.__name__.startswith(family) and name in shapes:
+            return shapes[name]
     if name == "norm":
         return (ROWS,)
     if not is_scratch(name):
@@ -111,6 +168,8 @@ def draw(kernel, dtype=np.float64):
             arguments[name] = special[name].copy()
         elif name in NUMBERS:
             arguments[name] = NUMBERS[name]
+        elif kernel.__name__ == "rescale" and name == "scale":
+            arguments[name] = 0.7
         elif name in ("source", "weight") and kernel.__name__ == "gather_weights":
             arguments[name] = generator.random(ROWS).astype(dtype)
         elif name == "out" and kernel.__name__ == "gather_weights":
@@ -120,7 +179,13 @@ def draw(kernel, dtype=np.float64):
             values = generator.uniform(0.1, 0.9, shape_of(kernel, name)).astype(dtype)
             if name.startswith("mask"):
                 values = values > 0.5
+            if kernel.__name__ == "shift_images" and name.startswith("work"):
+                values = np.zeros(values.shape, np.int64)
+            if name == "largest":
+                values = (4 * values).astype(np.uint8)
             arguments[name] = values.astype(np.float32) if name == "uniform" else values
+    if kernel.__name__ == "global_max_pool_backward":
+        arguments["out"] = arguments["x"].max(axis=1)
     return arguments
 
 
@@ -151,7 +216,8 @@ def test_scratch_may_hold_anything_before(name):
     kernel = ALL[name]
     clean, dirty = draw(kernel), draw(kernel)
     for key in filter(is_scratch, kernel.arguments):
-        dirty[key].fill(True if dirty[key].dtype == bool else np.nan)
+        kind = dirty[key].dtype.kind
+        dirty[key].fill({"b": True, "i": 99}.get(kind, np.nan))
     kernel(**clean)
     kernel(**dirty)
     for key, expected in results(kernel, clean).items():
@@ -166,6 +232,7 @@ def test_a_kernel_may_be_cut_along_its_axis(name):
     (length,) = {
         parts[key].shape[axis] for key, axis in kernel.split.items() if key in parts
     }
+    total = {key: np.zeros_like(parts[key]) for key in kernel.writes}
     for piece in (slice(0, 2), slice(2, 3), slice(3, length)):
         kernel(
             **{
@@ -175,5 +242,8 @@ def test_a_kernel_may_be_cut_along_its_axis(name):
                 for key, value in parts.items()
             }
         )
+        for key, value in total.items():
+            value += parts[key]
+    parts = total if kernel.axis == "sum" else parts
     for key, expected in results(kernel, whole).items():
         np.testing.assert_allclose(parts[key], expected, rtol=1e-12, err_msg=key)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes, make_multilabel_classification
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import ConvNetClassifier, MLPClassifier, MLPRegressor
 from skdeep.inspection import learning_rate_range_test
 
 
@@ -282,3 +282,12 @@ def test_a_plot_marks_the_suggestion(data, monkeypatch):
     assert any(result.suggestion == line.get_xdata()[0] for line in ax.get_lines())
     assert result.plot(pyplot.subplots()[1]) is not ax
     pyplot.close("all")
+
+
+def test_bytes_are_images_as_in_fit(data):
+    images = (data[0].reshape(-1, 8, 8) * 100).clip(0, 255).astype(np.uint8)
+    model = ConvNetClassifier((4,), hidden_layer_sizes=(), random_state=0)
+    of_bytes = learning_rate_range_test(model, images, data[1], n_rates=10)
+    scaled = (images / 255).astype(np.float32)
+    of_numbers = learning_rate_range_test(model, scaled, data[1], n_rates=10)
+    assert_allclose(of_bytes.losses, of_numbers.losses, rtol=1e-5)

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import ConvNetRegressor, MLPClassifier, MLPRegressor
 from skdeep.executor import NativeProgram
 from skdeep.kernels import native
 from skdeep.layers import Activation
@@ -152,6 +152,25 @@ def test_errors_of_a_users_loss_come_through(width):
     X, _ = data()
     with pytest.raises(ZeroDivisionError, match="a mistake"):
         MLPRegressor((width,), loss=Broken(), max_iter=5).fit(X, X[:, 0])
+
+
+def test_a_users_loss_may_run_another_network():
+    """One that needs more scratch memory than the network in training."""
+    images = np.random.default_rng(0).normal(size=(3, 160, 160, 8)).astype(np.float32)
+    other = ConvNetRegressor((32,), kernel_size=9, hidden_layer_sizes=(), max_iter=1)
+    other.fit(images, np.zeros(3))
+
+    class AsksAnother(FourthPower):
+        def gradient(self, target, z):
+            other.predict(images[:1])
+            return super().gradient(target, z)
+
+    X, _ = data()
+    y = np.tanh(X[:, 0])
+    options = {"max_iter": 2, "random_state": 0}
+    plain = MLPRegressor((30,), loss=FourthPower(), **options).fit(X, y)
+    asking = MLPRegressor((30,), loss=AsksAnother(), **options).fit(X, y)
+    assert np.array_equal(plain.network_.parameters, asking.network_.parameters)
 
 
 # --- threads --------------------------------------------------------------------------

@@ -91,7 +91,8 @@ def test_all_kernels_are_compiled():
     names = {name for name in kernels.__all__ if hasattr(getattr(kernels, name), "writes")}
     for pair in kernels.ACTIVATIONS.values():
         names |= {kernel.__name__ for kernel in pair}
-    assert names <= set(native.extension.kernel_names())
+    # NumPy's own algorithms draw the numbers of mix_up
+    assert names - {"mix_up"} <= set(native.extension.kernel_names())
 
 
 # --- products -------------------------------------------------------------------------

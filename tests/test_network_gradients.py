@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from skdeep.batch import BatchPlan, TrainingData
-from skdeep.layers import Activation, BatchNormalization, Dense, Dropout
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import (
     CLASSIFICATION_LOSSES,
@@ -74,7 +74,7 @@ def assert_gradient_is_right(network, data, rows=None):
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_gradient_through_every_activation(activation, batch_norm):
-    norm = [BatchNormalization()] if batch_norm else []
+    norm = [BatchNorm()] if batch_norm else []
     hidden = [Dense(6), *norm, Activation(activation)]
     network = make_network(*hidden, *hidden, Dense(N_OUTPUTS))
     assert_gradient_is_right(network, draw_data())
@@ -103,15 +103,15 @@ def test_gradient_of_every_loss(name):
     [
         [],
         [Dense(5, use_bias=False)],
-        [BatchNormalization()],
-        [Dense(5), BatchNormalization()],
+        [BatchNorm()],
+        [Dense(5), BatchNorm()],
         [Dropout(0.3)],
         [Dense(8), Dropout(0.3), Dense(8), Dropout(0.5)],
         [Activation("gelu"), Dense(5), Activation("identity")],
         [Dense(5), Activation("relu"), Activation("tanh"), Activation("softplus")],
         [Dense(5), Activation("gelu"), Activation("relu"), Activation("silu")],
-        [Dense(5), BatchNormalization(), BatchNormalization()],
-        [Dense(6), Dropout(0.3), Activation("relu"), BatchNormalization()],
+        [Dense(5), BatchNorm(), BatchNorm()],
+        [Dense(6), Dropout(0.3), Activation("relu"), BatchNorm()],
         [Dense(5), Dense(4), Dense(5)],
     ],
     ids=repr,
@@ -140,16 +140,14 @@ def test_gradient_with_batch_normalization_and_rows_without_weight():
     data = draw_data()
     data.weight[[0, 4]] = 0
     data.weight[...] /= data.weight.sum()
-    network = make_network(
-        Dense(5), BatchNormalization(), Activation("tanh"), Dense(N_OUTPUTS)
-    )
+    network = make_network(Dense(5), BatchNorm(), Activation("tanh"), Dense(N_OUTPUTS))
     assert_gradient_is_right(network, data)
 
 
 def test_gradient_with_a_penalty():
     network = make_network(
         Dense(5),
-        BatchNormalization(),
+        BatchNorm(),
         Activation("tanh"),
         Dense(N_OUTPUTS),
         weight_decay=0.7,
@@ -200,7 +198,7 @@ def test_objective_of_some_rows_equals_that_of_their_data():
 def test_a_weight_of_k_equals_k_copies_of_the_row(batch_norm):
     counts = np.random.default_rng(0).integers(0, 4, N)
     data = draw_data()
-    norm = [BatchNormalization()] if batch_norm else []
+    norm = [BatchNorm()] if batch_norm else []
     network = make_network(Dense(5), *norm, Activation("tanh"), Dense(N_OUTPUTS))
     total = counts.sum()
     owner = np.repeat(np.arange(N), counts)

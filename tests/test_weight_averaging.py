@@ -13,13 +13,14 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import MLPClassifier, MLPRegressor, SequentialClassifier
 from skdeep.averaging import (
     AVERAGES,
     ExponentialMovingAverage,
     StochasticWeightAveraging,
     get_averaging,
 )
+from skdeep.layers import BatchNorm, Conv, Residual
 
 SWA = StochasticWeightAveraging(start=2)
 OPTIONS = dict(hidden_layer_sizes=(20,), learning_rate=0.01, random_state=0)
@@ -215,6 +216,21 @@ def test_statistics_are_those_of_the_averaged_network_on_the_training_data(
         assert_allclose(variance, z.var(axis=0))
     else:  # the batches' own variances, of the order they were in
         assert_allclose(variance, z.var(axis=0), rtol=0.1)
+
+
+def test_the_statistics_inside_of_other_layers_are_of_the_average_too(data):
+    X = data[0].reshape(-1, 8, 8, 1)
+    inner = Residual([("conv", Conv(1)), ("norm", BatchNorm())])
+    layers = [("block", Residual([("inner", inner)]))]
+    options = {"batch_size": "full", "max_iter": 4, "random_state": 0}
+    model = SequentialClassifier(layers, weight_averaging="swa", **options)
+    network = model.fit(X, data[1]).network_
+    z = network.activations(X, "block.inner.conv")
+    state = {
+        n: network.view("block", f"inner.norm.running_{n}") for n in ("mean", "variance")
+    }
+    assert_allclose(state["mean"], z.mean(axis=(0, 1, 2)))
+    assert_allclose(state["variance"], z.var(axis=(0, 1, 2)))
 
 
 def test_partial_fit_keeps_the_statistics_of_training(data):

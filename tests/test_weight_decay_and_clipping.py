@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep import MLPClassifier, MLPRegressor, kernels
 from skdeep.batch import BatchPlan, TrainingData
-from skdeep.layers import Activation, BatchNormalization, Dense
+from skdeep.layers import Activation, BatchNorm, Dense
 from skdeep.losses import SquaredError
 from skdeep.network import Network, Settings, StepMemory
 from skdeep.optimizers import SGD, Adam, AdamW
@@ -21,7 +21,7 @@ LEARNING_RATE = 0.125
 def make_network(optimizer, settings):
     layers = [
         ("hidden", Dense(4)),
-        ("norm", BatchNormalization()),
+        ("norm", BatchNorm()),
         ("tanh", Activation("tanh")),
         ("output", Dense(2)),
     ]

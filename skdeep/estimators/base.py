@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
+from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS
@@ -49,7 +50,12 @@ def learns_in_batches(estimator):
     return True
 
 
-class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+def number_type(X):
+    """The type of a network's numbers for some X: bytes become float32."""
+    return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
+
+
+class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -154,6 +160,21 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _layers(self, n_outputs):
         """The layers, as (name, layer) pairs, for so many outputs."""
 
+    def _data_options(self, dtypes):
+        """What scikit-learn's validation accepts as X, given types of floating point."""
+        return {"accept_sparse": "csr", "dtype": dtypes}
+
+    def _augmentation(self):
+        """What changes the inputs of every batch at random."""
+        return ()
+
+    def _learn_input(self, X):
+        """Learn what the samples are from the first X."""
+
+    def _as_samples(self, X):
+        """X as the network takes it."""
+        return X
+
     @abstractmethod
     def _learn_target(self, y, classes, first):
         """Check y and learn its type: classes, number of outputs, and the loss."""
@@ -239,7 +260,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         X, y, sample_weight, weight = self._check_data(
             X, y, weight, classes, first, partial
         )
-        validation = self._check_validation(X.dtype, *validation)
+        validation = self._check_validation([number_type(X)], *validation)
         self.network_, self._training_state = network, state = self._prepare(X, first)
         tasks.begin("partial_fit" if partial else "fit", 1 if partial else self.max_iter)
         if validation is None and self.early_stopping and not partial:
@@ -252,7 +273,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self._warn_stopped_early(state)
         elif weight.any():  # else a batch of partial_fit that says nothing
             target, table = self._encode_target(y, network.dtype)
-            data = TrainingData(X, target, weight, table)
+            data = TrainingData(self._as_samples(X), target, weight, table)
             self._train(data, validation, tasks, partial)
         self._learned(keep_state=partial or self.warm_start)
         if state.ending != "interrupted":
@@ -264,18 +285,19 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self,
             X,
             y,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32] if first else self.network_.dtype,
+            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=first,
         )
+        if first:
+            self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
             weight,
             X,
-            dtype=X.dtype,
+            dtype=number_type(X),
             ensure_non_negative=True,
             allow_all_zero_weights=partial,
         )
@@ -296,8 +318,8 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
                 layers,
                 self._loss,
                 optimizer,
-                input_shape=X.shape[1:],
-                dtype=X.dtype,
+                input_shape=self._as_samples(X).shape[1:],
+                dtype=number_type(X),
                 settings=settings,
             )
             network.initialize(key)
@@ -328,8 +350,12 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             max_norm=self.max_norm,
             gradient_clip_norm=self.gradient_clip_norm,
             gradient_clip_value=self.gradient_clip_value,
-            weight_averaging=get_averaging(self.weight_averaging),
+            weight_averaging=self._averaging(),
         )
+
+    def _averaging(self):
+        """The average of the weights that is predicted with, or None."""
+        return get_averaging(self.weight_averaging)
 
     def _train(self, data, validation, tasks, partial):
         network, state = self.network_, self._training_state
@@ -383,7 +409,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _check_smooth(self):
-        if self.input_dropout or np.any(np.asarray(self.dropout) != 0):
+        if any(layer.is_random for _, layer in self.network_.layers):
             raise ValueError(
                 "optimizer='lbfgs' needs a loss that is the same at every evaluation, "
                 "so dropout and input_dropout must be 0. Use another optimizer, such "
@@ -396,7 +422,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         }
         for name, (off, wanted) in refused.items():
             value = getattr(self, name)
-            if value != off:
+            if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
                     f"{value!r}. Use another optimizer, such as 'adam', with {name}."
@@ -412,6 +438,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             ),
             schedule=get_schedule(self.learning_rate_schedule),
             planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
+            augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
         )
@@ -453,7 +480,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
         none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
         return vars(twin) | none | {"_callback_fit_ctx": None}
 
-    def _check_validation(self, dtype, X_val, y_val, sample_weight_val):
+    def _check_validation(self, dtypes, X_val, y_val, sample_weight_val):
         if X_val is None:
             if y_val is None and sample_weight_val is None:
                 return None
@@ -464,8 +491,7 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
             self,
             X_val,
             y_val,
-            accept_sparse="csr",
-            dtype=dtype,
+            **self._data_options(dtypes),
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
@@ -479,55 +505,15 @@ class BaseNetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     def _raw_outputs(self, X):
         if not hasattr(self, "n_iter_"):  # asking first takes a tenth off one row's time
             check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse="csr", dtype=self.network_.dtype, reset=False
-        )
-        return self.network_.raw_outputs(X)
+        return self.network_.raw_outputs(self._network_input(X))
 
-    # --- what was learned ---------------------------------------------------------
+    def _network_input(self, X):
+        """A user's X, checked, as the network takes it."""
+        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
+        return self._as_samples(X)
 
-    def _parameters(self, *names):
-        if not hasattr(self, "network_"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
-        addresses = self.network_.parameter_names()
-        return [self.network_.view(*a) for a in addresses if a[1] in names]
-
-    @property
-    def coefs_(self):
-        return self._parameters("kernel")
-
-    @property
-    def intercepts_(self):
-        # a dense layer before batch normalization leaves the bias to its shift
-        return self._parameters("bias", "shift")
-
-    @property
-    def history_(self):
-        if not hasattr(self, "_training_state"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
-        state = self._training_state
-        history = {k: np.asarray(x) for k, x in state.history.items() if k != "monitored"}
-        return history | {"learning_rate": state.learning_rates()}
-
-    @property
-    def loss_curve_(self):
-        return self._curve("loss") or []
-
-    @property
-    def validation_loss_curve_(self):
-        return self._curve("validation_loss")
-
-    @property
-    def validation_scores_(self):
-        return self._curve("validation_score")
-
-    def _curve(self, name):
-        history = self.history_
-        return history[name].tolist() if name in history else None
+    def _dtypes(self):
+        return [self.network_.dtype]
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "n_iter_")

@@ -55,13 +55,13 @@ or Loss, default="auto"
     gradient_clip_value : float or None, default=None
         The largest absolute value of an entry of the gradient; larger ones are cut.
 
-    weight_averaging : {"ema", "swa"} or WeightAveraging or None, default=None
+    weight_averaging : {averages} or WeightAveraging or None, default={averaging}
         Which average of the weights along training is validated, kept and predicted
         with: ``"ema"`` is an exponential moving average over the steps, ``"swa"`` the
         mean over the last quarter of the epochs. Batch normalization's statistics are
         found anew for it. An instance of a class of `skdeep.averaging` has parameters
         of its own. Training goes on from the weights that are not averaged. Not for
-        L-BFGS.
+        L-BFGS.{averaging_note}
 
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
@@ -202,6 +202,16 @@ _REGRESSOR = {
     "loss_note": '``"auto"`` is the squared error.',
     "classifier_parameters": "",
 }
+_NOT_AVERAGED = {
+    "averages": '{"ema", "swa"}',
+    "averaging": "None",
+    "averaging_note": "",
+}
+_AVERAGED = {
+    "averages": '{"auto", "ema", "swa"}',
+    "averaging": '"auto"',
+    "averaging_note": ' ``"auto"`` is ``"ema"``, and None for L-BFGS.',
+}
 
 
 def document(*, classifier):
@@ -212,6 +222,8 @@ def document(*, classifier):
             return cls
         parameters = PARAMETERS
         texts = _CLASSIFIER if classifier else _REGRESSOR
+        averaged = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
+        texts = texts | (_AVERAGED if averaged else _NOT_AVERAGED)
         for name, text in {"dropout": DROPOUT, **texts}.items():
             parameters = parameters.replace(f"{{{name}}}", text)
         attributes = (CLASSIFIER_ATTRIBUTES if classifier else "") + ATTRIBUTES

@@ -9,7 +9,7 @@ from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.documentation import document
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.initializers import get_initializer
-from skdeep.layers import Activation, BatchNormalization, Dense, Dropout
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 
 _HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 
@@ -71,7 +71,7 @@ def multilayer_perceptron(estimator, n_outputs):
         dense = Dense(units, use_bias=not batch_norm, kernel_initializer=initializer)
         layers.append((f"dense_{number}", dense))
         if batch_norm:
-            layers.append((f"batch_norm_{number}", BatchNormalization()))
+            layers.append((f"batch_norm_{number}", BatchNorm()))
         if activation != "identity":
             layers.append((f"{activation}_{number}", Activation(activation)))
         if rate:

@@ -59,7 +59,8 @@ def validation_on(estimator, X, y, sample_weight):
     """
     network = estimator.network_
     target, table = estimator._encode_target(y, network.dtype)
-    target = TrainingData(X, target, sample_weight, table).targets()
+    samples = estimator._as_samples(X)
+    target = TrainingData(samples, target, sample_weight, table).targets()
     weight = sample_weight * estimator._class_weights(y, sample_weight)
     # It predicts with the network in training, without the names of features that X
     # has no more.
@@ -73,7 +74,7 @@ def validation_on(estimator, X, y, sample_weight):
     weights = {"sample_weight": sample_weight} if takes_weights else {}
 
     def validate():
-        losses = network.loss.value(target, network.raw_outputs(X))
+        losses = network.loss.value(target, network.raw_outputs(samples))
         loss = float(np.average(losses, weights=weight))
         score = float(scorer(view, X, y, **weights))
         values = {"validation_loss": loss, "validation_score": score}

@@ -1,12 +1,26 @@
-"""Diagnostics: what goes on in a network in training, in plain words and pictures."""
+"""Diagnostics: what goes on in a network, in plain words and pictures."""
 
+from skdeep.inspection.convolution import (
+    ConvolutionExplanation,
+    ConvolutionStep,
+    explain_convolution,
+)
+from skdeep.inspection.feature_maps import ActivationDisplay, KernelDisplay
+from skdeep.inspection.grad_cam import GradCAM, grad_cam
 from skdeep.inspection.gradient_flow import GradientFlowReport
 from skdeep.inspection.learning_rate import LearningRateRangeTest, learning_rate_range_test
 from skdeep.inspection.margin import MarginDisplay
 
 __all__ = [
+    "ActivationDisplay",
+    "ConvolutionExplanation",
+    "ConvolutionStep",
+    "GradCAM",
     "GradientFlowReport",
+    "KernelDisplay",
     "LearningRateRangeTest",
     "MarginDisplay",
+    "explain_convolution",
+    "grad_cam",
     "learning_rate_range_test",
 ]

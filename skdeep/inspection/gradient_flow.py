@@ -411,7 +411,8 @@ def _measured(estimator, X, y, sample_weight):
         network, state = estimator._prepare(X, first=True)
         key = state.key
     target, table = estimator._encode_target(y, network.dtype)
-    probe = GradientProbe(network, TrainingData(X, target, weight, table), key)
+    data = TrainingData(estimator._as_samples(X), target, weight, table)
+    probe = GradientProbe(network, data, key)
     flow = {name: values[np.newaxis] for name, values in probe.measure().items()}
     flow["update_ratio"] = np.full_like(flow["weight_norm"], np.nan)
     return network, flow, [probe.loss]

@@ -173,15 +173,12 @@ def learning_rate_range_test(
     _check(estimator, min_learning_rate, max_learning_rate, n_rates, growth, smoothing)
     space = np.geomspace if growth == "exponential" else np.linspace
     rates = space(min_learning_rate, max_learning_rate, n_rates)
-    X = check_array(
-        X,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        ensure_2d=False,
-        allow_nd=True,
-    )
+    options = estimator._data_options([np.float64, np.float32])
+    X = check_array(X, ensure_2d=False, **options)
     check_consistent_length(X, y)
-    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    # bytes are computed with in float32
+    dtype = np.result_type(X.dtype, np.float32)
+    weight = _check_sample_weight(sample_weight, X, dtype=dtype)
     if getattr(estimator, "class_weight", None) == "balanced":
         # which partial_fit, that sees a batch at a time, does not know
         weight = weight * compute_sample_weight("balanced", y)

@@ -1,17 +1,33 @@
 """Layers: small immutable descriptions that write kernel calls."""
 
 from skdeep.layers.activation import Activation
+from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
-from skdeep.layers.dropout import Dropout
+from skdeep.layers.dropout import Dropout, SpatialDropout
 from skdeep.layers.layer import Layer, Parameter, State
-from skdeep.layers.normalization import BatchNormalization
+from skdeep.layers.normalization import BatchNorm, LayerNorm
+from skdeep.layers.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from skdeep.layers.rescaling import Rescaling
+from skdeep.layers.residual import Residual
+from skdeep.layers.shape import Flatten, Reshape
 
 __all__ = [
     "Activation",
-    "BatchNormalization",
+    "AveragePool",
+    "BatchNorm",
+    "Conv",
     "Dense",
     "Dropout",
+    "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Layer",
+    "LayerNorm",
+    "MaxPool",
     "Parameter",
+    "Rescaling",
+    "Reshape",
+    "Residual",
+    "SpatialDropout",
     "State",
 ]

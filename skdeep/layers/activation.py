@@ -63,7 +63,10 @@ class Activation(Layer):
         if self.function == "identity":
             return d_out
         _, backward = kernels.ACTIVATIONS[self.function]
-        d_z = scope.buffer("d_z", d_out.shape)
+        if backward.in_place and not scope.is_reserved(d_out):
+            d_z = scope.rename("d_z", d_out)
+        else:
+            d_z = scope.buffer("d_z", d_out.shape)
         arguments = {
             name: scope[name] for name in ("z", "out") if name in backward.arguments
         }

@@ -6,13 +6,22 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
 from skdeep.initializers import INITIALIZERS, Initializer, get_initializer
+from skdeep.layers.convolution import (
+    write_convolution,
+    write_convolution_backward_input,
+    write_convolution_backward_parameters,
+)
 from skdeep.layers.layer import Layer, Parameter
 from skdeep.layers.sparse_input import SparseRows
+from skdeep.layers.window import Window, by_place
 from skdeep.program import ROWS
 
 
 class Dense(Layer):
     """Weighted sums of all inputs: ``x @ kernel + bias``.
+
+    Inputs of more axes, such as images, are taken place by place: the sums are over the
+    last axis, as with a convolution whose window is one place.
 
     Parameters
     ----------
@@ -72,8 +81,12 @@ class Dense(Layer):
 
     def forward(self, scope, x):
         scope.keep("x", x)
-        out = scope.buffer("out", (ROWS, self.units))
         kernel, bias = scope.parameters["kernel"], scope.parameters.get("bias")
+        if _has_places(x):
+            out = scope.buffer("out", (*x.shape[:-1], self.units))
+            write_convolution(scope, _one_place(x), by_place(x), by_place(out))
+            return out
+        out = scope.buffer("out", (ROWS, self.units))
         if isinstance(x, SparseRows):
             scope.call(
                 kernels.sparse_dense_forward,
@@ -88,6 +101,11 @@ class Dense(Layer):
 
     def backward_parameters(self, scope, d_out):
         x, d_kernel = scope["x"], scope.gradients["kernel"]
+        if _has_places(x):
+            write_convolution_backward_parameters(
+                scope, _one_place(x), by_place(x), by_place(d_out)
+            )
+            return
         if isinstance(x, SparseRows):
             scope.call(
                 kernels.sparse_dense_backward_kernel,
@@ -104,6 +122,11 @@ class Dense(Layer):
 
     def backward_input(self, scope, d_out):
         d_x = scope.buffer("d_x", scope["x"].shape)
+        if _has_places(d_x):
+            write_convolution_backward_input(
+                scope, _one_place(d_x), by_place(d_out), by_place(d_x)
+            )
+            return d_x
         scope.call(
             kernels.dense_backward_input,
             d_out=d_out,
@@ -111,3 +134,12 @@ class Dense(Layer):
             d_x=d_x,
         )
         return d_x
+
+
+def _has_places(x):
+    return not isinstance(x, SparseRows) and len(x.shape) > 2
+
+
+def _one_place(x):
+    """A window of one place over inputs of any shape, seen as signals."""
+    return Window.over(by_place(x).shape[1:], 1, 1, "valid", name="kernel_size")

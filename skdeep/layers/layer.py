@@ -53,6 +53,11 @@ class Layer(BaseEstimator):
 
     _parameter_constraints = {}
 
+    @property
+    def is_random(self):
+        """Whether training computes something else at every step."""
+        return False
+
     def output_shape(self, input_shape):
         """The shape of one sample's output, from that of its input."""
         return input_shape
@@ -64,6 +69,10 @@ class Layer(BaseEstimator):
     def state(self, input_shape):
         """The arrays kept besides: a dict from name to `State`."""
         return {}
+
+    def frozen(self):
+        """A layer that does in training what this one does in prediction."""
+        return self
 
     def with_plain_statistics(self):
         """The layer with a state that weighs all batches alike, the first and the last."""

@@ -1,21 +1,23 @@
-"""Batch normalization."""
+"""Batch normalization and layer normalization."""
 
 from numbers import Real
 
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
 from skdeep.initializers import Constant
 from skdeep.layers.layer import Layer, Parameter, State
+from skdeep.layers.window import by_place
 
 
-class BatchNormalization(Layer):
+class BatchNorm(Layer):
     """Bring each input to mean 0 and variance 1 over the batch, then scale and shift it.
 
     While training, the mean and the variance are those of the mini-batch, with samples
     counted by their weights. Prediction uses running averages of both, so that it does
     not depend on what else is predicted, and never changes them.
+
+    Of images and signals each channel is normalized, over the samples and all places.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ class BatchNormalization(Layer):
 
     Examples
     --------
-    >>> from skdeep.layers import BatchNormalization
-    >>> sorted(BatchNormalization().parameters((10,)))
+    >>> from skdeep.layers import BatchNorm
+    >>> sorted(BatchNorm().parameters((10,)))
     ['scale', 'shift']
     """
 
@@ -61,13 +63,16 @@ class BatchNormalization(Layer):
             "running_variance": State(shape, 1.0),
         }
 
+    def frozen(self):
+        return _FrozenBatchNorm(self.momentum, self.epsilon)
+
     def with_plain_statistics(self):
-        # a momentum of 1 leaves only the share of a mean over the steps
-        return clone(self).set_params(momentum=1.0)
+        return _PlainBatchNorm(1.0, self.epsilon)
 
     def forward(self, scope, x):
         features = x.shape[-1:]
         out = scope.buffer("out", x.shape)
+        x, flat_out = _by_place(x), _by_place(out)
         scope.call(
             kernels.batch_norm_forward,
             scratch=features,
@@ -77,12 +82,12 @@ class BatchNormalization(Layer):
             batch_size=scope.shared["batch_size"],
             momentum=float(self.momentum),
             epsilon=float(self.epsilon),
-            share=scope.buffer("share", x.shape[:1]),
+            share=scope.buffer("share", x.shape[:-1]),
             normalized=scope.buffer("normalized", x.shape),
             inverse_deviation=scope.buffer("inverse_deviation", features),
             **scope.parameters,
             **scope.state,
-            out=out,
+            out=flat_out,
         )
         return out
 
@@ -91,18 +96,18 @@ class BatchNormalization(Layer):
         scope.call(
             kernels.batch_norm_inference,
             scratch=x.shape[-1:],
-            x=x,
+            x=_by_place(x),
             epsilon=float(self.epsilon),
             **scope.parameters,
             **scope.state,
-            out=out,
+            out=_by_place(out),
         )
         return out
 
     def backward_parameters(self, scope, d_out):
         scope.call(
             kernels.batch_norm_backward_parameters,
-            d_out=d_out,
+            d_out=_by_place(d_out),
             normalized=scope["normalized"],
             d_scale=scope.gradients["scale"],
             d_shift=scope.gradients["shift"],
@@ -112,13 +117,126 @@ class BatchNormalization(Layer):
         d_x = scope.buffer("d_x", d_out.shape)
         scope.call(
             kernels.batch_norm_backward_input,
-            d_out=d_out,
+            d_out=_by_place(d_out),
             normalized=scope["normalized"],
             share=scope["share"],
             scale=scope.parameters["scale"],
             inverse_deviation=scope["inverse_deviation"],
             d_scale=scope.gradients["scale"],
             d_shift=scope.gradients["shift"],
-            d_x=d_x,
+            d_x=_by_place(d_x),
         )
         return d_x
+
+
+class _PlainBatchNorm(BatchNorm):
+    """Statistics that are means: a momentum of 1 leaves only the share of a mean."""
+
+    _parameter_constraints = {
+        **BatchNorm._parameter_constraints,
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+    }
+
+
+class _FrozenBatchNorm(BatchNorm):
+    """Batch normalization with the statistics of prediction, and the way back."""
+
+    def forward(self, scope, x):
+        return self.infer(scope, x)
+
+    def backward_parameters(self, scope, d_out):
+        pass
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", d_out.shape)
+        features = d_out.shape[-1:]
+        # the same scaling, of numbers around zero
+        zeros = scope.buffer("zeros", features)
+        scope.call(
+            kernels.batch_norm_inference,
+            scratch=features,
+            x=_by_place(d_out),
+            epsilon=float(self.epsilon),
+            scale=scope.parameters["scale"],
+            shift=zeros,
+            running_mean=zeros,
+            running_variance=scope.state["running_variance"],
+            out=_by_place(d_x),
+        )
+        return d_x
+
+
+class LayerNorm(Layer):
+    """Bring the features of each sample to mean 0 and variance 1, then scale and shift.
+
+    Training and prediction compute the same, and samples do not influence each other.
+    Of images and signals the channels at each place are normalized together.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-5
+        Added to the variance before the square root.
+
+    References
+    ----------
+    Ba, Kiros and Hinton (2016). "Layer normalization". arXiv:1607.06450.
+
+    Examples
+    --------
+    >>> from skdeep.layers import LayerNorm
+    >>> sorted(LayerNorm().parameters((28, 28, 10)))
+    ['scale', 'shift']
+    """
+
+    _parameter_constraints = {"epsilon": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, epsilon=1e-5):
+        self.epsilon = epsilon
+
+    def parameters(self, input_shape):
+        shape = input_shape[-1:]
+        return {
+            "scale": Parameter(shape, Constant(1.0), decays=False),
+            "shift": Parameter(shape, Constant(0.0), decays=False),
+        }
+
+    def forward(self, scope, x):
+        out = scope.buffer("out", x.shape)
+        x = _by_place(x)
+        scope.call(
+            kernels.layer_norm_forward,
+            x=x,
+            epsilon=float(self.epsilon),
+            **scope.parameters,
+            normalized=scope.buffer("normalized", x.shape),
+            inverse_deviation=scope.buffer("inverse_deviation", x.shape[:-1]),
+            out=_by_place(out),
+        )
+        return out
+
+    def backward_parameters(self, scope, d_out):
+        scope.call(
+            kernels.layer_norm_backward_parameters,
+            d_out=_by_place(d_out),
+            normalized=scope["normalized"],
+            d_scale=scope.gradients["scale"],
+            d_shift=scope.gradients["shift"],
+        )
+
+    def backward_input(self, scope, d_out):
+        d_x = scope.buffer("d_x", d_out.shape)
+        scope.call(
+            kernels.layer_norm_backward_input,
+            scratch=scope["normalized"].shape,
+            d_out=_by_place(d_out),
+            normalized=scope["normalized"],
+            scale=scope.parameters["scale"],
+            inverse_deviation=scope["inverse_deviation"],
+            d_x=_by_place(d_x),
+        )
+        return d_x
+
+
+def _by_place(buffer):
+    """Images and signals as (rows, places, channels); other inputs as they are."""
+    return by_place(buffer) if len(buffer.shape) > 2 else buffer

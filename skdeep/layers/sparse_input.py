@@ -17,6 +17,11 @@ class SparseRows:
     row_end: Buffer
 
     @property
+    def owner(self):
+        """These rows themselves, as for a buffer that is no view of another."""
+        return self
+
+    @property
     def arguments(self):
         """The three buffers, by the names that kernels give them."""
         return {

@@ -45,6 +45,7 @@ def distinct_samples(data):
 def _hash_rows(x, seed=0):
     """A hash of each row: sums of products of integers are exact in any order."""
     generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    x = x if issparse(x) else x.reshape(len(x), -1)
     n, width = x.shape
     factors = generator.integers(1 << 63, size=width, dtype=np.uint64) * 2 + 1
     hashes = np.zeros(n, dtype=np.uint64)

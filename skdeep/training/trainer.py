@@ -37,6 +37,9 @@ class DescentOptions:
     planned_epochs : int
         When the schedule ends, in epochs from the very first.
 
+    augmentation : tuple of Augmentation, default=()
+        What changes the inputs of every batch at random.
+
     renew_statistics : bool, default=True
         Whether batch normalization's statistics are found anew for averaged weights.
         Else, where the data are only a part, those of training stay.
@@ -50,6 +53,7 @@ class DescentOptions:
     learning_rate: float
     schedule: object
     planned_epochs: int
+    augmentation: tuple = ()
     renew_statistics: bool = True
     record: str | None = None
 
@@ -83,7 +87,7 @@ class Epochs:
         n, batch_size = len(self._rows), options.batch_size
         whole = batch_size >= n
         n_batch = data.x.shape[0] if whole else batch_size
-        plan = BatchPlan.of(data, n_batch, whole)
+        plan = BatchPlan.of(data, n_batch, whole, options.augmentation)
         # of mean 1 for batches, which divide by their rows; of sum 1 for all rows at once
         scale = (1 if whole else n) / data.weight.sum()
         self._data = replace(data, weight=data.weight * scale)

@@ -22,13 +22,28 @@ constexpr double sleep_cost = 1e7;
 
 // One for each thread, freed with it.
 struct Scratch {
-  void* memory = ::operator new(scratch_bytes, std::align_val_t(64));
-  ~Scratch() { ::operator delete(memory, std::align_val_t(64)); }
+  void* memory = nullptr;
+  long bytes = 0;
+
+  void* at_least(long wanted) {
+    if (bytes < wanted) {
+      release();
+      memory = ::operator new(wanted, std::align_val_t(64));
+      bytes = wanted;
+    }
+    return memory;
+  }
+  void release() {
+    ::operator delete(memory, std::align_val_t(64));
+    memory = nullptr;
+    bytes = 0;
+  }
+  ~Scratch() { release(); }
 };
 
-Worker this_worker() {
+Worker this_worker(long bytes) {
   thread_local Scratch scratch;
-  return {scratch.memory};
+  return {scratch.at_least(bytes)};
 }
 
 void run_piece(const Piece& piece, Worker& worker) {
@@ -42,7 +57,10 @@ void run_piece(const Piece& piece, Worker& worker) {
   }
 }
 
-void run_task(const Task& task, Worker& worker) {
+// The scratch is asked for each time: a call of Python between two tasks may have run
+// another program in this thread, and that one may have needed more.
+void run_task(const Task& task, long scratch) {
+  Worker worker = this_worker(scratch);
   for (const Piece& piece : task) run_piece(piece, worker);
 }
 
@@ -65,12 +83,12 @@ class Run {
     n_steps_ = steps.n_full + (steps.last ? 1 : 0);
     finished_ = n_steps_ == 0;
     if (!finished_) begin_step();
-    Worker worker = this_worker();
-    settle(worker);
+    scratch_ = steps.full->scratch();
+    if (steps.last) scratch_ = std::max(scratch_, steps.last->scratch());
+    settle();
   }
 
   void work(int thread) {
-    Worker worker = this_worker();
     long asked_in = -1;  // a look at the clock after each task would be felt in short ones
     while (!finished_) {
       const PlannedStage& stage = (*plan_)[stage_];
@@ -84,7 +102,7 @@ class Run {
           int task;
           while ((task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
                  stop) {
-            run_task(stage.tasks[task], worker);
+            run_task(stage.tasks[task], scratch_);
             if (thread == 0 && long_stage) ask();
             if (stop_.load(std::memory_order_relaxed)) break;
           }
@@ -96,7 +114,7 @@ class Run {
       }
       barrier_.arrive([&] {
         ++stage_;
-        settle(worker);
+        settle();
       });
     }
   }
@@ -125,7 +143,7 @@ class Run {
   }
 
   // Alone: go on to the next stage for several threads, doing what lies before it.
-  void settle(Worker& worker) {
+  void settle() {
     while (!finished_) {
       if (stop_) {
         finished_ = true;
@@ -134,7 +152,7 @@ class Run {
         if (!finished_) begin_step();
       } else if (const auto& stage = (*plan_)[stage_];
                  threads_ > 1 && stage.cost < alone_cost && stage.split != Split::python) {
-        for (const Task& task : stage.tasks) run_task(task, worker);
+        for (const Task& task : stage.tasks) run_task(task, scratch_);
         ++stage_;
       } else {
         for (int t = 0; t < threads_; ++t) {
@@ -174,6 +192,7 @@ class Run {
   const Plan *full_, *last_, *plan_ = nullptr;
   std::size_t stage_ = 0;
   long done_ = 0, n_steps_;
+  long scratch_;
   bool finished_;
   std::atomic<bool> stop_{false};
   std::exception_ptr error_;
@@ -206,6 +225,12 @@ double Program::cost() const {
   double sum = 0;
   for (const Stage& stage : stages_) sum += stage.cost;
   return sum;
+}
+
+long Program::scratch() const {
+  long bytes = scratch_bytes;
+  for (const Operation& o : operations_) bytes = std::max(bytes, o.scratch);
+  return bytes;
 }
 
 void Program::move_argument(const void* from, void* to) {

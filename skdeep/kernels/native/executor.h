@@ -18,6 +18,7 @@ class Program {
   const Plan& plan(int threads);
   const std::vector<Stage>& stages() const { return stages_; }
   double cost() const;
+  long scratch() const;  // bytes for each thread
 
   // On a machine that is busy with other work, several threads wait for each other
   // longer than they work: after such a run, some are done by one thread; twice as many

@@ -40,10 +40,22 @@ Type type_of(const Py_buffer& view) {
   }
 }
 
-// Returns false where the compiled kernels cannot take an array as it is.
+bool describe_tuple(nb::handle value, Argument& argument) {
+  const long size = (long)PyTuple_GET_SIZE(value.ptr());
+  if (size > maximum_axes) return false;
+  for (long i = 0; i < size; ++i) {
+    const nb::handle item = PyTuple_GET_ITEM(value.ptr(), i);
+    if (!PyIndex_Check(item.ptr())) return false;
+    argument.shape[i] = (long)PyNumber_AsSsize_t(item.ptr(), nullptr);
+  }
+  return true;
+}
+
+// Returns false where the compiled kernels cannot take a value as it is.
 bool describe(nb::handle value, Argument& argument) {
-  argument = {nullptr, 0, 1, 0.0, Type::none};
+  argument = {nullptr, 0, 1, 0.0, Type::none, {1, 1, 1, 1}};
   if (value.is_none()) return true;
+  if (PyTuple_Check(value.ptr())) return describe_tuple(value, argument);
   if (PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr())) {
     argument.number = nb::cast<double>(value);
     return true;
@@ -57,8 +69,10 @@ bool describe(nb::handle value, Argument& argument) {
   argument.type = type_of(view);
   argument.rows = view.ndim ? view.shape[0] : 1;
   for (int i = 1; i < view.ndim; ++i) argument.columns *= view.shape[i];
+  for (int i = 0; i < view.ndim && i < maximum_axes; ++i) argument.shape[i] = view.shape[i];
+  const bool fits = view.ndim <= maximum_axes;
   PyBuffer_Release(&view);
-  return argument.type != Type::none;
+  return fits && argument.type != Type::none;
 }
 
 // A program, and the objects that its pointers and callbacks belong to. The memory is
@@ -90,6 +104,8 @@ struct BoundProgram {
         o.split = entry->split;
         const int i = entry->length_argument;
         o.length = i < 0 ? o.argument[-i].columns : o.argument[i].rows;
+        if (entry->length) o.length = entry->length(o);
+        o.scratch = entry->scratch ? entry->scratch(o) : 0;
         if (o.split == Split::whole) o.length = 1;
         if (o.cost == 0) {
           for (int j = 0; j < o.n_arguments; ++j) {

@@ -9,13 +9,17 @@ namespace skdeep {
 
 enum class Type : int { none, boolean, uint8, int32, int64, float32, float64 };
 
-// An array is its rows and the product of its other axes, always contiguous.
+constexpr int maximum_axes = 4;
+
+// An array is its rows and the product of its other axes, always contiguous; kernels of
+// images look at its shape. A tuple of integers is a shape without data.
 struct Argument {
   void* data;
   long rows;
   long columns;
   double number;
   Type type;
+  long shape[maximum_axes];  // ones beyond its axes
 };
 
 // Along what the work of a kernel may be cut. Every cut gives the same bits: no kernel
@@ -32,7 +36,8 @@ constexpr int maximum_arguments = 16;
 
 struct Operation;
 
-// What a kernel may use besides its arguments.
+// What a kernel may use besides its arguments: memory of at least scratch_bytes, and of
+// as many as its entry asks for.
 struct Worker {
   void* scratch;
 };
@@ -48,6 +53,7 @@ struct Operation {
   unsigned written;  // bit i: argument i is written
   unsigned cut;      // bit i: argument i is cut with the work, along its first axis
   int n_arguments;
+  long scratch;    // bytes that its kernel uses
   void* callable;  // for python
   Argument argument[maximum_arguments];
 };
@@ -61,6 +67,9 @@ struct KernelEntry {
   int length_argument;
   Kernel float32;
   Kernel float64;
+  // Where the work is as long as something else, and where it needs more scratch memory
+  long (*length)(const Operation&) = nullptr;
+  long (*scratch)(const Operation&) = nullptr;
 };
 
 struct KernelFamily {

@@ -148,10 +148,53 @@ bool can_update(const Stage& stage, const Stage& updates) {
   return covered == updates.length;
 }
 
+// Rows that a step of an operation should have: as many as stay in the second cache from
+// one operation to the next, unless what it reads for every step is larger than they are.
+long rows_of_step(const Operation& o) {
+  constexpr long cache_bytes = 512 * 1024;
+  long row_bytes = 1, fixed_bytes = 0;
+  for (int i = 0; i < o.n_arguments; ++i) {
+    const Argument& a = o.argument[i];
+    if (has(o.cut, i)) {
+      row_bytes += a.columns * type_bytes(a.type);
+    } else {
+      fixed_bytes += a.rows * a.columns * type_bytes(a.type);
+    }
+  }
+  return std::max(cache_bytes, 4 * fixed_bytes) / row_bytes;
+}
+
+// Fewer rows are not worth a step of their own, unless they are images.
+constexpr long few_rows = 24;
+
+// A chain's operations, and how many rows go through all of them at a time: a few where
+// they are images, else all of a task.
+std::vector<Piece> steps_of_chain(const Stage& stage) {
+  constexpr long all = 1L << 40;
+  std::vector<Piece> pieces;
+  if (stage.split == Split::parameters) {
+    return {{stage.operations.data(), (int)stage.operations.size(), 0, 0, update_step}};
+  }
+  for (const auto& o : stage.operations) {
+    const long rows = rows_of_step(*o);
+    const long step = rows < few_rows ? std::max(rows, 1L) : all;
+    if (!pieces.empty() && (pieces.back().step == all) == (step == all)) {
+      pieces.back().count += 1;
+      pieces.back().step = std::min(pieces.back().step, step);
+    } else {
+      pieces.push_back({&o, 1, 0, 0, step});
+    }
+  }
+  return pieces;
+}
+
 // A chain's tasks: a few for each thread, and rows few enough to stay in its cache.
 void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const bool rows = stage.split == Split::rows;
-  const long largest = rows ? 256 : 1L << 16, smallest = rows ? 24 : 2048;
+  Task task = steps_of_chain(stage);
+  const long largest = rows ? 256 : 1L << 16;
+  long smallest = rows ? few_rows : 2048;
+  for (const Piece& piece : task) smallest = std::min(smallest, piece.step);
   long pieces = divide_up(stage.length, largest);
   if (threads > 1) {
     const long wanted = divide_up(pieces, threads) * threads;
@@ -163,8 +206,11 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
     const long unit = rows ? 1 : 64, units = divide_up(stage.length, unit);
     const long begin = std::min(units * i / pieces * unit, stage.length);
     const long end = std::min(units * (i + 1) / pieces * unit, stage.length);
-    planned.tasks.push_back({{stage.operations.data(), (int)stage.operations.size(), begin,
-                              end, rows ? end - begin : update_step}});
+    for (Piece& piece : task) {
+      piece.begin = begin;
+      piece.end = end;
+    }
+    planned.tasks.push_back(task);
   }
   for (int t = 0; t <= threads; ++t) {
     planned.first.push_back((int)(pieces * t / threads));
@@ -182,8 +228,10 @@ long largest_range(const Operation& o, const std::vector<GradientRange>& ranges)
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   constexpr double least_cost = 20000;
   constexpr long unit = 16;
-  const double per_task =
-      threads == 1 ? 1e30 : std::max(stage.cost / (3.0 * threads), least_cost);
+  // one thread needs no pieces but to be interrupted between them: tens of milliseconds
+  constexpr double most_cost = 4e9;
+  const double even = threads == 1 ? most_cost : stage.cost / (3.0 * threads);
+  const double per_task = std::min(std::max(even, least_cost), most_cost);
   std::vector<double> ends;
   double sum = 0;
   for (const auto& o : stage.operations) {

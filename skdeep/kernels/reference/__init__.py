@@ -5,7 +5,20 @@ ones are tested against.
 """
 
 from skdeep.kernels.reference.activation import ACTIVATIONS
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.augmentation import (
+    cut_out,
+    flip_images,
+    mix_up,
+    shift_images,
+)
+from skdeep.kernels.reference.contract import MOST_PIECES, kernel
+from skdeep.kernels.reference.convolution import (
+    convolution_backward_bias,
+    convolution_backward_input,
+    convolution_backward_kernel,
+    convolution_forward,
+    convolution_scratch,
+)
 from skdeep.kernels.reference.coordinate_descent import (
     coordinate_descent,
     sparse_coordinate_descent,
@@ -18,11 +31,22 @@ from skdeep.kernels.reference.dense import (
     sparse_dense_backward_kernel,
     sparse_dense_forward,
 )
-from skdeep.kernels.reference.dropout import dropout_backward, dropout_forward
+from skdeep.kernels.reference.dropout import (
+    dropout_backward,
+    dropout_forward,
+    spatial_dropout_backward,
+    spatial_dropout_forward,
+)
+from skdeep.kernels.reference.elementwise import add, rescale
 from skdeep.kernels.reference.gather import (
     gather_rows,
     gather_sparse_rows,
     gather_weights,
+)
+from skdeep.kernels.reference.layer_norm import (
+    layer_norm_backward_input,
+    layer_norm_backward_parameters,
+    layer_norm_forward,
 )
 from skdeep.kernels.reference.loss import (
     absolute_error,
@@ -67,24 +91,44 @@ from skdeep.kernels.reference.optimizer import (
     sgd_step,
     update_moving_average,
 )
+from skdeep.kernels.reference.pooling import (
+    average_pool_backward,
+    average_pool_forward,
+    global_average_pool_backward,
+    global_average_pool_forward,
+    global_max_pool_backward,
+    global_max_pool_forward,
+    max_pool_backward,
+    max_pool_forward,
+)
 from skdeep.kernels.reference.random import PhiloxStream
 
 __all__ = [
     "ACTIVATIONS",
+    "MOST_PIECES",
     "PhiloxStream",
     "absolute_error",
     "adagrad_step",
     "adam_step",
+    "add",
     "add_l1_penalty",
     "add_weight_decay",
     "amsgrad_step",
+    "average_pool_backward",
+    "average_pool_forward",
     "batch_norm_backward_input",
     "batch_norm_backward_parameters",
     "batch_norm_forward",
     "batch_norm_inference",
     "clip_by_norm",
     "clip_by_value",
+    "convolution_backward_bias",
+    "convolution_backward_input",
+    "convolution_backward_kernel",
+    "convolution_forward",
+    "convolution_scratch",
     "coordinate_descent",
+    "cut_out",
     "decay_parameters",
     "dense_backward_bias",
     "dense_backward_input",
@@ -92,14 +136,25 @@ __all__ = [
     "dense_forward",
     "dropout_backward",
     "dropout_forward",
+    "flip_images",
     "gather_rows",
     "gather_sparse_rows",
     "gather_weights",
+    "global_average_pool_backward",
+    "global_average_pool_forward",
+    "global_max_pool_backward",
+    "global_max_pool_forward",
     "hinge",
     "huber",
     "kernel",
+    "layer_norm_backward_input",
+    "layer_norm_backward_parameters",
+    "layer_norm_forward",
     "limit_unit_norms",
     "log_cosh",
+    "max_pool_backward",
+    "max_pool_forward",
+    "mix_up",
     "momentum_step",
     "nadam_schedule",
     "nadam_step",
@@ -107,10 +162,12 @@ __all__ = [
     "poisson",
     "python_loss",
     "quantile",
+    "rescale",
     "rmsprop_centered_step",
     "rmsprop_momentum_step",
     "rmsprop_step",
     "sgd_step",
+    "shift_images",
     "sigmoid_cross_entropy",
     "sigmoid_focal",
     "softmax_cross_entropy",
@@ -119,6 +176,8 @@ __all__ = [
     "sparse_coordinate_descent",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
+    "spatial_dropout_backward",
+    "spatial_dropout_forward",
     "squared_error",
     "squared_hinge",
     "sum_losses",

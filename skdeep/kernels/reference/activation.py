@@ -22,7 +22,12 @@ def _forward(in_place):
     return kernel("rows", writes="out", in_place=in_place, z=0, out=0, work=0)
 
 
-_backward = kernel("rows", writes="d_z", z=0, out=0, d_out=0, d_z=0, work=0, mask=0)
+def _backward_kernel(in_place):
+    split = dict.fromkeys(("z", "out", "d_out", "d_z", "work", "mask"), 0)
+    return kernel("rows", writes="d_z", in_place=in_place, **split)
+
+
+_backward = _backward_kernel(in_place=False)
 
 
 # max(z, 0)
@@ -31,11 +36,10 @@ def relu_forward(z, out):
     np.maximum(z, 0, out=out)
 
 
-@_backward
+@_backward_kernel(in_place=True)
 def relu_backward(out, d_out, mask, d_z):
     np.greater(out, 0, out=mask)
-    np.copyto(d_z, mask)
-    np.multiply(d_z, d_out, out=d_z)
+    np.multiply(d_out, mask, out=d_z)
 
 
 # z where z > 0, else slope * z

@@ -1,6 +1,7 @@
 """Batch normalization (Ioffe and Szegedy 2015) with weighted samples.
 
-With weights w that sum to one over the batch:
+Inputs are (n, channels), or (n, places, channels) for images and signals, where each
+place counts as a sample of its own. With weights w that sum to one over all of them:
 
     mean = sum w x,    variance = sum w (x - mean)^2,
     normalized = (x - mean) / sqrt(variance + epsilon),    out = scale * normalized + shift
@@ -35,10 +36,14 @@ def batch_norm_forward(
 ):
     # a batch without any weight has mean and variance zero instead of 0 / 0
     total = max(np.add.reduce(weight), np.finfo(weight.dtype).tiny)
-    np.divide(weight, total, out=share)
+    np.divide(weight, total, out=share if x.ndim == 2 else share[:, 0])
+    if x.ndim == 3:
+        np.divide(share[:, :1], x.shape[1], out=share)
     # Running averages start as plain means, so that they never remember their start;
     # a last batch that is not full counts as much as it is full.
     update = max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size
+    share = share.reshape(-1)
+    x, normalized, out = (a.reshape(-1, a.shape[-1]) for a in (x, normalized, out))
 
     mean = work
     np.matmul(share, x, out=mean)
@@ -64,6 +69,7 @@ def batch_norm_forward(
 
 @kernel(None, writes="d_scale d_shift", d_scale=0, d_shift=0)
 def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
+    d_out, normalized = (a.reshape(-1, a.shape[-1]) for a in (d_out, normalized))
     np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
     np.add.reduce(d_out, axis=0, out=d_shift)
 
@@ -74,7 +80,7 @@ def batch_norm_backward_input(
 ):
     np.multiply(normalized, d_scale, out=d_x)
     np.add(d_x, d_shift, out=d_x)
-    np.multiply(d_x, share[:, np.newaxis], out=d_x)
+    np.multiply(d_x, share[..., np.newaxis], out=d_x)
     np.subtract(d_out, d_x, out=d_x)
     np.multiply(d_x, inverse_deviation, out=d_x)
     np.multiply(d_x, scale, out=d_x)

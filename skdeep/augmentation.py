@@ -1,0 +1,317 @@
+"""Data augmentation: random changes of the training batches.
+
+Estimators for images take a tuple of these as `augmentation`; they act one after the
+other, on the training batches only, and the data is never copied. What is drawn depends
+on `random_state`, the step and the sample's place in the batch, never on threads.
+"""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skdeep import kernels
+from skdeep.program import ROWS
+
+__all__ = [
+    "Augmentation",
+    "Cutout",
+    "Mixup",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomShift",
+]
+
+
+class Augmentation(BaseEstimator):
+    """Base of all augmentations: an immutable description that writes kernel calls."""
+
+    _parameter_constraints = {}
+
+    def check(self, input_shape):
+        """Raise a ValueError where samples of a shape cannot be changed like this."""
+
+    def write(self, scope, x, target):
+        """Write the calls that change a batch.
+
+        Parameters
+        ----------
+        scope : Scope
+            Where calls go; its index is the purpose of the random numbers.
+
+        x, target : Buffer
+            The batch.
+
+        Returns
+        -------
+        x, target : Buffer
+            The changed batch.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define write.")
+
+
+def check_augmentation(augmentation, input_shape):
+    """A tuple of augmentations with checked parameters, for samples of a shape.
+
+    Raises
+    ------
+    TypeError
+        Where one is no augmentation.
+    ValueError
+        Where a parameter is wrong, or one does not suit the samples.
+    """
+    for item in augmentation:
+        if not isinstance(item, Augmentation):
+            raise TypeError(
+                "augmentation must be a tuple of objects of skdeep.augmentation, such as "
+                f"(RandomFlip(), RandomCrop(4)). Got {item!r} in it."
+            )
+        item._validate_params()
+        item.check(input_shape)
+    return tuple(augmentation)
+
+
+class _OfImages(Augmentation):
+    """Base of those that move places of images; a signal is an image of one row."""
+
+    def check(self, input_shape):
+        if len(input_shape) not in (2, 3):
+            raise ValueError(
+                f"{type(self).__name__} changes images or signals, but samples have the "
+                f"shape {input_shape}. Give X as images, or set input_shape."
+            )
+
+    def write(self, scope, x, target):
+        out = scope.buffer("x", x.shape)
+        signal = len(x.shape) == 3
+        view = (ROWS, 1, *x.shape[1:]) if signal else x.shape
+        random = {
+            "stream": scope.shared["stream"],
+            "purpose": scope.index,
+            "step": scope.shared["step"],
+        }
+        self._call(scope, random, x.view(view), out.view(view))
+        return out, target
+
+
+class RandomFlip(_OfImages):
+    """Turn images around, each with a probability.
+
+    Parameters
+    ----------
+    direction : {"horizontal", "vertical"}, default="horizontal"
+        Whether left and right change places, or top and bottom. A signal is turned
+        around in time by "horizontal".
+
+    probability : float, default=0.5
+        The share of images that is turned around.
+
+    Examples
+    --------
+    >>> from skdeep.augmentation import RandomFlip
+    >>> RandomFlip(probability=0.3)
+    RandomFlip(probability=0.3)
+    """
+
+    _parameter_constraints = {
+        "direction": [StrOptions({"horizontal", "vertical"})],
+        "probability": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(self, direction="horizontal", probability=0.5):
+        self.direction = direction
+        self.probability = probability
+
+    def _call(self, scope, random, x, out):
+        scope.call(
+            kernels.flip_images,
+            scratch=(ROWS,),
+            x=x,
+            **random,
+            probability=float(self.probability),
+            axis=2 if self.direction == "horizontal" else 1,
+            uniform=scope.buffer("uniform", (ROWS,), "float32"),
+            out=out,
+        )
+
+
+class _Shift(_OfImages):
+    """Base of those that move images as a whole."""
+
+    def _call(self, scope, random, x, out):
+        rows, columns, places = (ROWS, x.shape[1]), (ROWS, x.shape[2]), x.shape[:3]
+        scope.call(
+            kernels.shift_images,
+            x=x,
+            **random,
+            reach=self._reach(x.shape[1:3]),
+            repeats=self._repeats(),
+            uniform=scope.buffer("uniform", (ROWS, 2), "float32"),
+            work_1=scope.buffer("rows", rows, "int64"),
+            work_2=scope.buffer("columns", columns, "int64"),
+            work_3=scope.buffer("places", places, "int64"),
+            mask_1=scope.buffer("rows_inside", rows, "bool"),
+            mask_2=scope.buffer("columns_inside", columns, "bool"),
+            out=out,
+        )
+
+
+class RandomCrop(_Shift):
+    """Pad images with zeros and crop them to their size at a random place.
+
+    Parameters
+    ----------
+    padding : int, default=4
+        The zeros added on every side, in places; of signals at both ends.
+
+    References
+    ----------
+    Lee, Xie, Gallagher, Zhang and Tu (2015). "Deeply-supervised nets". AISTATS.
+
+    Examples
+    --------
+    >>> from skdeep.augmentation import RandomCrop
+    >>> RandomCrop(padding=2)
+    RandomCrop(padding=2)
+    """
+
+    _parameter_constraints = {"padding": [Interval(Integral, 0, None, closed="left")]}
+
+    def __init__(self, padding=4):
+        self.padding = padding
+
+    def _reach(self, size):
+        return tuple(0 if n == 1 else int(self.padding) for n in size)
+
+    def _repeats(self):
+        return False
+
+
+class RandomShift(_Shift):
+    """Move images by a random share of their height and width, in whole places.
+
+    Parameters
+    ----------
+    height : float, default=0.1
+        The largest move up or down, as a share of the height.
+
+    width : float, default=0.1
+        The largest move left or right, as a share of the width; of signals, of the
+        length.
+
+    fill : {"zeros", "nearest"}, default="zeros"
+        What comes in from outside: zeros, or the nearest places again.
+
+    Examples
+    --------
+    >>> from skdeep.augmentation import RandomShift
+    >>> RandomShift(0.2, 0.2, fill="nearest")
+    RandomShift(fill='nearest', height=0.2, width=0.2)
+    """
+
+    _parameter_constraints = {
+        "height": [Interval(Real, 0, 1, closed="both")],
+        "width": [Interval(Real, 0, 1, closed="both")],
+        "fill": [StrOptions({"zeros", "nearest"})],
+    }
+
+    def __init__(self, height=0.1, width=0.1, fill="zeros"):
+        self.height = height
+        self.width = width
+        self.fill = fill
+
+    def _reach(self, size):
+        shares = self.height, self.width
+        return tuple(
+            0 if n == 1 else round(s * n) for s, n in zip(shares, size, strict=True)
+        )
+
+    def _repeats(self):
+        return self.fill == "nearest"
+
+
+class Cutout(_OfImages):
+    """Put zeros in a square of each image, so that no single part decides.
+
+    Parameters
+    ----------
+    size : int, default=8
+        The side of the square, in places; of signals, the length of the stretch. Its
+        centre is anywhere in the image, and the border may cut a part of it off.
+
+    References
+    ----------
+    DeVries and Taylor (2017). "Improved regularization of convolutional neural networks
+    with cutout". arXiv:1708.04552.
+
+    Examples
+    --------
+    >>> from skdeep.augmentation import Cutout
+    >>> Cutout(size=4)
+    Cutout(size=4)
+    """
+
+    _parameter_constraints = {"size": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, size=8):
+        self.size = size
+
+    def _call(self, scope, random, x, out):
+        rows, columns, places = (ROWS, x.shape[1]), (ROWS, x.shape[2]), x.shape[:3]
+        scope.call(
+            kernels.cut_out,
+            x=x,
+            **random,
+            size=(int(self.size), int(self.size)),
+            uniform=scope.buffer("uniform", (ROWS, 2), "float32"),
+            mask_1=scope.buffer("rows_inside", rows, "bool"),
+            mask_2=scope.buffer("columns_inside", columns, "bool"),
+            mask_3=scope.buffer("inside", places, "bool"),
+            out=out,
+        )
+
+
+class Mixup(Augmentation):
+    """Mix samples, and their targets alike, in pairs: a convex combination of two.
+
+    The share is drawn from a beta distribution for each batch.
+
+    Parameters
+    ----------
+    alpha : float, default=0.2
+        Both parameters of the beta distribution: near 0 hardly anything is mixed, 1 is
+        uniform.
+
+    References
+    ----------
+    Zhang, Cisse, Dauphin and Lopez-Paz (2018). "mixup: beyond empirical risk
+    minimization". ICLR.
+
+    Examples
+    --------
+    >>> from skdeep.augmentation import Mixup
+    >>> Mixup(alpha=0.4)
+    Mixup(alpha=0.4)
+    """
+
+    _parameter_constraints = {"alpha": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, alpha=0.2):
+        self.alpha = alpha
+
+    def write(self, scope, x, target):
+        out, target_out = scope.buffer("x", x.shape), scope.buffer("target", target.shape)
+        scope.call(
+            kernels.mix_up,
+            x=x,
+            target=target,
+            stream=scope.shared["stream"],
+            purpose=scope.index,
+            step=scope.shared["step"],
+            alpha=float(self.alpha),
+            work_1=scope.buffer("share_of_x", x.shape),
+            work_2=scope.buffer("share_of_target", target.shape),
+            out=out,
+            target_out=target_out,
+        )
+        return out, target_out

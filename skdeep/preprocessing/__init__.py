@@ -1,0 +1,23 @@
+"""Scalers: features and targets on a scale that networks learn from."""
+
+from skdeep.preprocessing.log_scaler import LogScaler
+from skdeep.preprocessing.max_abs_scaler import MaxAbsScaler
+from skdeep.preprocessing.mean_scaler import MeanScaler
+from skdeep.preprocessing.min_max_scaler import MinMaxScaler
+from skdeep.preprocessing.quantile_scaler import QuantileScaler
+from skdeep.preprocessing.robust_scaler import RobustScaler
+from skdeep.preprocessing.standard_scaler import StandardScaler
+from skdeep.preprocessing.target_scaler import TargetScaler
+from skdeep.preprocessing.unit_norm_scaler import UnitNormScaler
+
+__all__ = [
+    "LogScaler",
+    "MaxAbsScaler",
+    "MeanScaler",
+    "MinMaxScaler",
+    "QuantileScaler",
+    "RobustScaler",
+    "StandardScaler",
+    "TargetScaler",
+    "UnitNormScaler",
+]

@@ -1,0 +1,76 @@
+"""The smallest and the largest value of each feature: without NaN, mergeable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skdeep.preprocessing.blocks import (
+    column_indices,
+    count_features,
+    count_rows,
+    measured,
+    row_blocks,
+)
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Minimum and maximum, in float64; NaN where there are no values."""
+
+    minimum: np.ndarray
+    maximum: np.ndarray
+
+    @classmethod
+    def of(cls, X, axes, weight):
+        """The extremes of the features of X among samples with a positive weight."""
+        count = count_features(X, axes)
+        if issparse(X):
+            return cls(*_of_sparse(X, weight))
+        if weight is None or weight.all():
+            parts = measured(_of_block, X, axes)
+        else:
+            blocks = _weighing_something(X, axes, weight)
+            parts = (_of_block(block, count) for block in blocks)
+        total = cls(np.full(count, np.nan), np.full(count, np.nan))
+        for part in parts:
+            total = total.merge(cls(*part))
+        return total
+
+    def merge(self, other):
+        """The extremes of both parts of the data together."""
+        return Extremes(
+            np.fmin(self.minimum, other.minimum), np.fmax(self.maximum, other.maximum)
+        )
+
+
+def _of_block(block, count):
+    low, high = block.min(axis=0), block.max(axis=0)
+    if np.isnan(low).any():
+        low, high = np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
+    low = np.fmin.reduce(low.reshape(-1, count), axis=0)
+    high = np.fmax.reduce(high.reshape(-1, count), axis=0)
+    return low.astype(np.float64), high.astype(np.float64)
+
+
+def _weighing_something(X, axes, weight):
+    rows = count_rows(X, axes) // len(X)
+    for start, block in row_blocks(X, axes):
+        kept = block[weight[np.arange(start, start + len(block)) // rows] > 0]
+        if len(kept):
+            yield kept
+
+
+def _of_sparse(X, weight):
+    count = X.shape[1]
+    X = X.tocsr()
+    if weight is not None and not weight.all():
+        X = X[weight > 0]
+    low, high = np.full(count, np.nan), np.full(count, np.nan)
+    columns = column_indices(X)
+    np.fmin.at(low, columns, X.data)
+    np.fmax.at(high, columns, X.data)
+    not_stored = np.bincount(columns, minlength=count) < X.shape[0]
+    low[not_stored] = np.fmin(low[not_stored], 0.0)
+    high[not_stored] = np.fmax(high[not_stored], 0.0)
+    return low, high

@@ -1,0 +1,241 @@
+"""Scalers against scikit-learn's and against their formulas."""
+
+import numpy as np
+import pytest
+import sklearn.preprocessing as theirs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from skdeep import preprocessing as ours
+
+# values on a grid: differences are then either 0 or far from rounding
+VALUES = st.integers(-(10**6), 10**6).map(lambda i: i / 1000)
+TABLES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=30).flatmap(
+    lambda shape: hnp.arrays(np.float64, shape, elements=VALUES)
+)
+PAIRS = [
+    (ours.StandardScaler(), theirs.StandardScaler()),
+    (ours.StandardScaler(with_mean=False), theirs.StandardScaler(with_mean=False)),
+    (ours.StandardScaler(with_std=False), theirs.StandardScaler(with_std=False)),
+    (ours.MinMaxScaler(), theirs.MinMaxScaler()),
+    (
+        ours.MinMaxScaler((-2, 3), clip=True),
+        theirs.MinMaxScaler((-2, 3), clip=True),
+    ),
+    (ours.MaxAbsScaler(), theirs.MaxAbsScaler()),
+    (ours.RobustScaler(with_scaling=False), theirs.RobustScaler(with_scaling=False)),
+    (
+        ours.RobustScaler(quantile_range=(0, 100)),
+        theirs.RobustScaler(quantile_range=(0, 100)),
+    ),
+    (
+        ours.QuantileScaler(n_quantiles=7),
+        theirs.QuantileTransformer(n_quantiles=7, subsample=None),
+    ),
+]
+BOTH = pytest.mark.parametrize(
+    ("scaler", "peer"), PAIRS, ids=lambda s: type(s).__module__.split(".")[0]
+)
+quiet = pytest.mark.filterwarnings("ignore")
+
+
+def close(a, b, rtol=1e-12):
+    scale = np.nanmax(np.abs(b), initial=1.0)
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale)
+
+
+@quiet
+@BOTH
+@settings(deadline=None, max_examples=20)
+@given(X=TABLES, missing=st.floats(0, 1), seed=st.integers(0, 1000))
+def test_equals_scikit_learn_with_missing_values(scaler, peer, X, missing, seed):
+    X[np.random.default_rng(seed).random(X.shape) < missing - 0.5] = np.nan
+    close(scaler.fit_transform(X), peer.fit_transform(X))
+
+
+@quiet
+@BOTH
+@settings(deadline=None, max_examples=10)
+@given(X=TABLES)
+def test_equals_scikit_learn_in_float32(scaler, peer, X):
+    X = X.round(1).astype(np.float32)
+    result = scaler.fit_transform(X)
+    assert result.dtype == np.float32
+    # float32 rounds values to within eps |x|, and scales are at least 0.02 here: columns
+    # of 30 values, of which two differ by 0.1 or more
+    rounding = 8 * np.finfo(np.float32).eps * np.abs(X).max() / 0.02
+    expected = peer.fit_transform(X)
+    assert np.abs(result - expected).max() <= max(rounding, 1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(X=TABLES, norm=st.sampled_from(["l1", "l2", "max"]), layout=st.booleans())
+def test_unit_norms_equal_scikit_learns(X, norm, layout):
+    expected = theirs.Normalizer(norm).fit_transform(X)
+    close(ours.UnitNormScaler(norm).fit_transform(X), expected)
+    S = (sparse.csr_array if layout else sparse.csc_array)(X)
+    close(ours.UnitNormScaler(norm).fit_transform(S).toarray(), expected)
+
+
+@quiet
+def test_interquartile_range_equals_scikit_learns_where_it_is_not_zero():
+    X = np.random.default_rng(0).lognormal(size=(1001, 4))
+    X[::7, 1] = np.nan
+    for options in [{}, {"unit_variance": True}, {"quantile_range": (10.0, 60.0)}]:
+        expected = theirs.RobustScaler(**options).fit_transform(X)
+        close(ours.RobustScaler(**options).fit_transform(X), expected)
+
+
+@quiet
+@pytest.mark.parametrize("layout", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
+def test_equals_scikit_learn_on_sparse_data(layout):
+    rng = np.random.default_rng(0)
+    X = rng.integers(1, 9, (200, 5)) * (rng.random((200, 5)) < 0.6) * 1.0
+    X[X == 7] = np.nan
+    for scaler, peer in [
+        (ours.StandardScaler(with_mean=False), theirs.StandardScaler(with_mean=False)),
+        (ours.MaxAbsScaler(), theirs.MaxAbsScaler()),
+        (
+            ours.RobustScaler(with_centering=False),
+            theirs.RobustScaler(with_centering=False),
+        ),
+        (ours.QuantileScaler(), theirs.QuantileTransformer(subsample=None)),
+    ]:
+        result = scaler.fit_transform(layout(X))
+        assert type(result) is layout
+        close(result.toarray(), peer.fit_transform(layout(X)).toarray())
+        dense = scaler.fit(X).transform(X)
+        close(result.toarray(), dense)
+        if hasattr(peer, "inverse_transform"):
+            back = scaler.inverse_transform(result).toarray()
+            np.testing.assert_allclose(back, X, rtol=1e-12)
+
+
+@quiet
+def test_standard_scaler_weighs_samples_as_scikit_learn_does():
+    rng = np.random.default_rng(0)
+    X, w = rng.random((500, 3)), rng.random(500)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    close(
+        ours.StandardScaler().fit(X, sample_weight=w).transform(X),
+        theirs.StandardScaler().fit(X, sample_weight=w).transform(X),
+    )
+
+
+@quiet
+@BOTH
+def test_constant_and_missing_columns_behave_as_in_scikit_learn(scaler, peer):
+    X = np.array([[3.1, np.nan, 1.0, 0.0]] * 6)
+    new = np.array([[4.0, 1.0, np.nan, 2.0], [3.1, 2.0, 1.0, 0.0]])
+    close(scaler.fit(X).transform(new), peer.fit(X).transform(new))
+
+
+def test_fitted_attributes_have_scikit_learns_names_and_values():
+    X = np.random.default_rng(0).random((50, 3))
+    for scaler, peer, names in [
+        (ours.StandardScaler(), theirs.StandardScaler(), "mean_ var_ scale_"),
+        (
+            ours.MinMaxScaler((1, 3)),
+            theirs.MinMaxScaler((1, 3)),
+            "data_min_ data_max_ data_range_ scale_ min_",
+        ),
+        (ours.MaxAbsScaler(), theirs.MaxAbsScaler(), "max_abs_ scale_"),
+        (ours.RobustScaler(), theirs.RobustScaler(), "center_ scale_"),
+        (
+            ours.QuantileScaler(n_quantiles=9),
+            theirs.QuantileTransformer(n_quantiles=9),
+            "quantiles_ references_ n_quantiles_",
+        ),
+    ]:
+        scaler.fit(X), peer.fit(X)
+        for name in names.split():
+            np.testing.assert_allclose(getattr(scaler, name), getattr(peer, name))
+
+
+def test_normal_quantiles_equal_scikit_learns():
+    X = np.random.default_rng(0).integers(0, 60, (400, 3)) / 4
+    options = {"n_quantiles": 50, "output_distribution": "normal"}
+    scaler = ours.QuantileScaler(**options).fit(X)
+    peer = theirs.QuantileTransformer(**options, subsample=None).fit(X)
+    new = np.linspace(-1, 17, 300).reshape(100, 3)
+    close(scaler.transform(new), peer.transform(new))
+    z = np.linspace(-6, 6, 300).reshape(100, 3)
+    close(scaler.inverse_transform(z), peer.inverse_transform(z))
+
+
+def test_mean_normalization_is_its_formula():
+    X = np.random.default_rng(0).random((40, 3))
+    expected = (X - X.mean(0)) / (X.max(0) - X.min(0))
+    close(ours.MeanScaler().fit_transform(X), expected)
+
+
+def test_logarithm_is_its_formula_with_the_median_of_what_is_not_zero():
+    X = np.random.default_rng(0).standard_cauchy((99, 2))
+    X[:30] = 0.0
+    scaler = ours.LogScaler().fit(X)
+    units = np.median(np.abs(X[30:]), axis=0)
+    close(scaler.unit_, units)
+    close(scaler.transform(X), np.sign(X) * np.log(1 + np.abs(X) / units))
+    close(scaler.inverse_transform(scaler.transform(X)), X)
+    close(ours.LogScaler(unit=[1.0, 2.0]).fit(X).unit_, [1.0, 2.0])
+
+
+def test_robust_scaler_falls_back_to_half_the_range():
+    X = np.zeros((100, 1))
+    X[:4, 0] = [8.0, -2.0, 1.0, 1.0]
+    assert ours.RobustScaler().fit(X).scale_ == 5.0
+
+
+def test_smooth_clip_is_its_formula_and_is_undone():
+    X = np.array([[-1e6], [-2.0], [0.0], [1.0], [3.0]])
+    scaler = ours.RobustScaler(smooth_clip=3.0).fit(X)
+    z = (X - 0.0) / 3.0
+    expected = z / np.sqrt(1 + (z / 3) ** 2)
+    close(scaler.transform(X), expected)
+    np.testing.assert_allclose(scaler.inverse_transform(expected)[1:], X[1:], atol=1e-12)
+    for dtype in (np.float32, np.float64):
+        beyond = scaler.inverse_transform(np.array([[5.0], [-3.0]], dtype))
+        assert np.isfinite(beyond).all()
+        assert beyond[0] > 0 > beyond[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_scaled_is_scaled_back(seed, dtype):
+    X = np.random.default_rng(seed).normal(3, 2, (200, 3)).astype(dtype)
+    for scaler in [
+        ours.StandardScaler(),
+        ours.MinMaxScaler((-1, 1)),
+        ours.MeanScaler(),
+        ours.MaxAbsScaler(),
+        ours.RobustScaler(smooth_clip=10.0),
+        ours.LogScaler(),
+        ours.QuantileScaler(),
+    ]:
+        back = scaler.inverse_transform(scaler.fit_transform(X))
+        assert back.dtype == dtype
+        np.testing.assert_allclose(back, X, rtol=1e4 * np.finfo(dtype).eps, atol=1e-6)
+
+
+def test_inputs_with_a_large_mean_keep_their_digits():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((100_000, 1))
+    scaler = ours.StandardScaler().fit(1e8 + x)
+    np.testing.assert_allclose(scaler.scale_, np.std(x), rtol=1e-7)
+    np.testing.assert_allclose(scaler.mean_ - 1e8, x.mean(), atol=1e-7)
+
+
+def test_float32_is_centred_on_the_mean_in_full():
+    x = (1e6 + np.tile([0.0, 0.0, 0.125], 20)).astype(np.float32)[:, None]
+    z = ours.StandardScaler().fit_transform(x)
+    expected = (x - x.mean(dtype=float)) / x.std(dtype=float)
+    np.testing.assert_allclose(z, expected, atol=1e-6)
+
+
+def test_range_ends_are_reached_exactly():
+    X = np.random.default_rng(0).lognormal(5, 5, (1000, 20))
+    scaled = ours.MinMaxScaler().fit_transform(X)
+    assert (scaled.min(axis=0) == 0).all()
+    assert (scaled.max(axis=0) == 1).all()

@@ -1,0 +1,112 @@
+"""Targets are scaled for the regressor, and predictions come back in the units of y."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import make_regression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+
+from skdeep import MLPRegressor
+from skdeep.preprocessing import MinMaxScaler, QuantileScaler, StandardScaler, TargetScaler
+
+
+def data(n_targets=1):
+    X, y = make_regression(200, 5, n_targets=n_targets, noise=5.0, random_state=0)
+    return X, 1e4 + 300 * y
+
+
+def network(**options):
+    return MLPRegressor((20,), learning_rate=0.01, random_state=0, max_iter=60, **options)
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("scaler", [None, MinMaxScaler(), QuantileScaler()])
+def test_does_what_transformed_target_regressor_does(n_targets, scaler):
+    X, y = data(n_targets)
+    peer = TransformedTargetRegressor(
+        Ridge(alpha=9.0), transformer=scaler or StandardScaler(), check_inverse=False
+    )
+    own = TargetScaler(Ridge(alpha=9.0), scaler=scaler).fit(X, y)
+    assert own.predict(X).shape == y.shape
+    np.testing.assert_allclose(own.predict(X), peer.fit(X, y).predict(X), rtol=1e-10)
+
+
+def test_a_network_learns_large_targets_which_it_else_does_not():
+    X, y = data(2)
+    assert TargetScaler(network()).fit(X, y).score(X, y) > 0.9
+    assert network().fit(X, y).score(X, y) < 0
+
+
+def test_weights_reach_scaler_and_regressor():
+    X, y = data()
+    w = np.random.default_rng(0).integers(0, 4, len(X))
+    weighted = TargetScaler(Ridge()).fit(X, y, sample_weight=w)
+    repeated = TargetScaler(Ridge()).fit(np.repeat(X, w, axis=0), np.repeat(y, w))
+    np.testing.assert_allclose(weighted.scaler_.mean_, repeated.scaler_.mean_)
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X))
+
+
+def test_validation_targets_are_scaled():
+    X, y = data()
+    model = TargetScaler(network(early_stopping=True))
+    model.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
+    z = model.scaler_.transform(y[150:, None])[:, 0]
+    regressor = model.regressor_
+    error = np.mean((regressor.predict(X[150:]) - z) ** 2) / 2
+    np.testing.assert_allclose(regressor.best_loss_, error, rtol=0.05)
+
+
+def test_partial_fit_keeps_the_first_scale():
+    X, y = data()
+    model = TargetScaler(network()).partial_fit(X[:100], y[:100])
+    mean = model.scaler_.mean_.copy()
+    for _ in range(60):
+        model.partial_fit(X[100:], y[100:])
+    assert model.scaler_.mean_ == mean
+    assert model.score(X[100:], y[100:]) > 0.9
+    assert not hasattr(TargetScaler(LinearRegression()), "partial_fit")
+
+
+def test_a_scaler_fitted_before_is_kept():
+    X, y = data()
+    fitted = StandardScaler().fit(np.array([[0.0], [10.0]]))
+    own = TargetScaler(Ridge(), scaler=FrozenEstimator(fitted)).fit(X, y)
+    assert own.scaler_.mean_ == 5.0
+
+
+def test_float32_stays_float32():
+    X, y = data()
+    model = TargetScaler(network()).fit(X.astype("f4"), y.astype("f4"))
+    assert model.predict(X.astype("f4")).dtype == np.float32
+
+
+def test_pandas_output_is_for_features_only():
+    X, y = data(2)
+    with config_context(transform_output="pandas"):
+        assert isinstance(TargetScaler(Ridge()).fit(X, y).predict(X), np.ndarray)
+
+
+def test_routing_passes_what_is_requested():
+    X, y = data()
+    w = np.random.default_rng(0).random(len(X))
+    with config_context(enable_metadata_routing=True):
+        inner = Ridge().set_fit_request(sample_weight=True)
+        own = TargetScaler(inner).set_fit_request(sample_weight=True)
+        model = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), own)
+        model.fit(X, y, sample_weight=w)
+        routed = model.predict(X)
+    Z = StandardScaler().fit_transform(X)
+    direct = TargetScaler(Ridge()).fit(Z, y, sample_weight=w)
+    np.testing.assert_allclose(routed, direct.predict(Z))
+
+
+def test_missing_targets_are_refused():
+    X, y = data()
+    y[3] = np.nan
+    with pytest.raises(ValueError, match="y contains NaN"):
+        TargetScaler(Ridge()).fit(X, y)
+    with pytest.raises(ValueError, match="requires y"):
+        TargetScaler(Ridge()).fit(X, None)
