@@ -17,6 +17,7 @@ from skdeep import (
     ConvNetRegressor,
     SequentialClassifier,
     SequentialRegressor,
+    preprocessing,
 )
 from skdeep.augmentation import Mixup, RandomFlip
 from skdeep.layers import (
@@ -248,6 +249,17 @@ def test_a_scaled_table_becomes_images_in_a_pipeline():
     X, y = draw(30)
     model = make_pipeline(StandardScaler(), small(input_shape=(6, 5)))
     assert model.fit(X, y).predict(X).shape == (40,)
+
+
+def test_channels_are_scaled_in_a_pipeline():
+    X, y = draw(6, 5, 3)
+    scale = np.array([1.0, 100.0, 1e4])
+    scaled = make_pipeline(preprocessing.StandardScaler(), small()).fit(X * scale, y)
+    plain = make_pipeline(preprocessing.StandardScaler(), small()).fit(X, y)
+    assert scaled[0].mean_.shape == (3,)
+    np.testing.assert_allclose(
+        scaled.predict_proba(X * scale), plain.predict_proba(X), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("shape", [(6, 5), (24, 2)], ids=str)
