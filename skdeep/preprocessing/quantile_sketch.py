@@ -203,8 +203,12 @@ def interpolate(values, cumulative, unit, probabilities):
     index = np.minimum(np.searchsorted(cumulative, start, "right"), len(values) - 1)
     following = np.minimum(index + 1, np.searchsorted(cumulative, cumulative[-1]))
     beyond = np.clip(1.0 - (cumulative[index] - start) / unit, 0.0, 1.0)
+    # a quantile that falls on a value is that value, also where the sums were rounded:
+    # scaling jumps at equal values
+    beyond = np.where(np.abs(beyond - np.rint(beyond)) < 1e-9, np.rint(beyond), beyond)
     low, high = values[index].astype(float), values[following].astype(float)
-    return low + np.where(beyond > 0, high - low, 0.0) * beyond
+    between = low + np.where(beyond > 0, high - low, 0.0) * beyond
+    return np.where(beyond == 1, high, between)
 
 
 def middle_of_shares(cumulative):
