@@ -53,6 +53,23 @@ def cores():
     return os.cpu_count()
 
 
+def settle(seconds=0.3):
+    """Keep all cores busy, before a measurement.
+
+    The threads of what was measured before stop waiting busily, and a virtual machine's
+    cores, which share one of the host's while they are idle, get one each.
+    """
+    end = perf_counter() + seconds
+
+    def work(_):
+        numbers = np.ones(10_000)
+        while perf_counter() < end:
+            np.sin(numbers, out=numbers)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(work, range(cores())))
+
+
 def fma_peak(dtype, threads):
     """The most floating-point operations a second that `threads` cores can do.
 

@@ -11,10 +11,10 @@ import argparse
 import warnings
 from itertools import pairwise
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 
 import numpy as np
-from machine import cores, default_data, fma_peak, mnist, versions
+from machine import cores, default_data, fma_peak, mnist, settle, versions
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as SklearnMLP
@@ -96,7 +96,7 @@ def measure(X, y, hidden, batch_size, epochs, rounds):
     times = {name: [] for name in peers}
     for number in range(rounds + 1):
         for name, fit in peers.items():
-            sleep(0.05)  # the threads of the last peer wait busily for a while
+            settle()
             start = perf_counter()
             fit()
             if number:  # the first round warms up
