@@ -22,6 +22,7 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_crammer_singer,
     warn_of_gap,
 )
+from skdeep.solvers.preparation import choose_units
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -78,9 +79,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         an iteration is an epoch), or of epochs of a stochastic one.
 
     tol : float, default=1e-6
-        The relative duality gap above which an exact optimizer warns. It goes on to
-        full precision where it can. For stochastic ones, the smallest improvement of
-        the cost that counts.
+        The relative duality gap that an exact optimizer must reach; it warns where it
+        does not. With 1e-6 or less it goes on to full precision, where it can: then
+        support vectors are exact. With more it stops at that gap, which takes less
+        time (but for squared hinge by Newton's method, whose last step is exact). For
+        stochastic ones, the smallest improvement of the cost that counts.
 
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, which multiply those of the samples.
@@ -118,10 +121,10 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
     n_support_ : ndarray of shape (n_classes,)
         How many support vectors each class has.
 
-    dual_coef_ : ndarray of shape (1, n_support) or (n_classes, n_support)
+    dual_coef_ : ndarray of shape (1, n_support) or csr_array of (n_classes, n_support)
         The coefficients of the support vectors: ``coef_ = dual_coef_ @
-        support_vectors_``. For two classes y times the dual variable. A machine of one
-        of many classes has zeros where a support vector is not its own.
+        support_vectors_``. For two classes y times the dual variable. For more it is
+        sparse: a machine has entries for its own support vectors only.
 
     margin_ : float or ndarray of shape (n_classes,)
         The distance of the margins from the decision line, ``1 / ||w||``, in units of
@@ -245,7 +248,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         C = self._cost(weight)
-        cost = C * weight * self._class_weights(y, weight)[codes]
+        with np.errstate(over="ignore"):  # refused where the data are prepared
+            cost = C * weight * self._class_weights(y, weight)[codes]
         self._check_weights(codes, cost)
         self._check_multi_class()
         machines = (
@@ -289,6 +293,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         return machines
 
     def _train(self, X, y, codes, cost, C):
+        choose_units(X, cost, squared=self.loss == "squared_hinge")  # or refuse at once
         weight = cost / C
         network = HingeNetwork(**self._hinge_options(X, weight, C))
         network.fit(network.scaled(X), y, sample_weight=weight.astype(X.dtype))

@@ -15,6 +15,7 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_regression,
     warn_of_gap,
 )
+from skdeep.solvers.preparation import choose_units
 
 
 class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
@@ -60,8 +61,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         The largest number of iterations or epochs.
 
     tol : float, default=1e-6
-        The relative duality gap above which an exact optimizer warns; for stochastic
-        ones, the smallest improvement of the cost that counts.
+        The relative duality gap that an exact optimizer must reach, as in `LinearSVM`;
+        for stochastic ones, the smallest improvement of the cost that counts.
 
     random_state : int, RandomState instance or None, default=None
         Decides the order of the samples and dropout of stochastic optimizers.
@@ -194,6 +195,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             self.intercept_ = np.array([machine.b], dtype=X.dtype)
             self._learn_dual(X, dual)
         else:
+            choose_units(X, C * weight, squared=squared, targets=y)  # or refuse at once
             network = self._make_network(X, y, weight, C)
             network.fit(
                 network.scaled(X), y.astype(X.dtype), sample_weight=weight.astype(X.dtype)

@@ -93,6 +93,12 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     return Solution(w, float(b), alpha, objective, gap / objective if gap else 0.0, n_iter)
 
 
+def consistent(problem, found):
+    """The solution with the coefficients that its dual variables, made feasible, give."""
+    alpha = feasible(problem, found.alpha)
+    return certify(problem, problem.combine(alpha), found.b, alpha, found.n_iter)
+
+
 def best_intercept(problem, margins):
     """The b of least cost for fixed coefficients.
 

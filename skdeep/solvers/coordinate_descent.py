@@ -13,7 +13,7 @@ import numpy as np
 from skdeep import kernels
 from skdeep.executor import bind
 from skdeep.kernels.reference.coordinate_descent import DONE, EPOCHS
-from skdeep.solvers.certificate import certify
+from skdeep.solvers.certificate import certify, consistent
 
 # The weight of the intercept's feature, as a share of the rows' mean squared norm.
 _INTERCEPT_WEIGHT = 0.03
@@ -41,8 +41,8 @@ def minimize_coordinate_descent(problem, *, tol, max_iter, is_slow):
         The largest number of epochs.
 
     is_slow : callable
-        Tells from the problem, the gaps so far and the dual variables whether what is
-        left is done faster by other means.
+        Tells from the gaps so far and the dual variables whether what is left is done
+        faster by other means.
 
     Returns
     -------
@@ -55,12 +55,12 @@ def minimize_coordinate_descent(problem, *, tol, max_iter, is_slow):
         descent.run(max_iter)
         w, b, alpha = descent.w.copy(), descent.b, descent.alpha.copy()
         found = certify(problem, w, b, alpha, descent.epochs)
-        # what combines the rows to w, though nearly feasible only
-        found = replace(found, alpha=alpha)
+        if found.gap <= tol:  # so must what the dual variables, made feasible, give
+            found = consistent(problem, found)
         if best is None or found.gap < best.gap:
             best = found
         gaps.append(found.gap)
-        if is_slow(problem, gaps, alpha):
+        if is_slow(gaps, alpha):
             break
     return replace(best, n_iter=descent.epochs)
 

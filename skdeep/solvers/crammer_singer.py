@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse
 
-from skdeep.solvers.certificate import Solution
+from skdeep.solvers.certificate import FULL_PRECISION, Solution
 from skdeep.solvers.newton import factorize
 
 _STEPS = 60
@@ -149,7 +149,8 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
         What is minimized.
 
     tol : float
-        The relative duality gap to reach; it goes on to full precision where it can.
+        The relative duality gap to reach; up to `FULL_PRECISION` it goes on to the last
+        digits, where it can.
 
     max_iter : int
         The largest number of Newton steps.
@@ -160,6 +161,7 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
         Its `w` is of shape (n_classes, d), its `b` of (n_classes,) and its `alpha`, the
         dual variables, of (n, n_classes).
     """
+    exact = tol <= FULL_PRECISION
     k, d = problem.n_classes, problem.X.shape[1]
     w, b = np.zeros((k, d)), np.zeros(k)
     beta = np.repeat(problem.cost[:, None] / k, k, axis=1)
@@ -170,12 +172,15 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
         limit = min(_STEPS, max_iter - steps)
         w, b, beta, n = smoothed.minimize(w, b, limit)
         steps += max(n, 1)
+        if not exact:  # what stops here must be what its dual variables give
+            beta = _balanced(problem, beta)
+            w, _ = problem.combine(problem.coefficients(beta))
         found = certify_multiclass(problem, w, b, beta, steps)
         waited = 0 if found.gap < 0.5 * last or sharpness < _SHARPEST else waited + 1
         last = found.gap
         if found.gap <= best.gap:
             best = found
-        if found.gap <= _EXACT:
+        if found.gap <= (_EXACT if exact else tol):
             break
         sharpness = min(10 * sharpness, _SHARPEST)
     return Solution(best.w, best.b, best.alpha, best.objective, best.gap, steps)

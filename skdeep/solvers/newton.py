@@ -15,7 +15,7 @@ from skdeep.solvers.conjugate_gradient import solve_on_hyperplane
 from skdeep.solvers.problem import weighted_gram
 
 # Systems of sparse rows above this size are solved by conjugate gradients.
-DIRECT_SIZE = 1200
+DIRECT_SIZE = 400
 # A gradient of this size, relative to its parts, is rounding errors.
 _FLAT = 4e-15
 # Steps without a smaller gradient after which it is as small as it will be.
@@ -43,7 +43,7 @@ class Response:
         return np.clip(u, 0.0, self.limit), inside
 
 
-def minimize_newton(problem, response, w, b, *, max_iter, tol=0.0):
+def minimize_newton(problem, response, w, b, *, max_iter):
     """Minimize ||w||^2 / 2 plus a cost whose derivative by the margins is -response.
 
     Parameters
@@ -62,10 +62,6 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=0.0):
 
     max_iter : int
         The largest number of steps.
-
-    tol : float, default=0.0
-        The norm of the gradient, relative to its parts, that ends the search; what
-        rounding errors make of it ends it, too.
 
     Returns
     -------
@@ -86,7 +82,7 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=0.0):
         v = problem.combine(u)
         slope_b = -problem.balance(u)
         size, floor = _relative_gradient(problem, w, v, slope_b, u)
-        enough = max(tol, _FLAT, floor)
+        enough = max(_FLAT, floor)
         waited = 0 if size < best else waited + 1
         stuck = waited > _PATIENCE or not np.isfinite(size)
         if size <= enough or (size < 1e-9 and size > 0.5 * best) or stuck:

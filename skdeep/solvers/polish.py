@@ -20,6 +20,7 @@ from skdeep.solvers.newton import Response, minimize_newton
 # Double precision gives gaps down to about here.
 EXACT = 1e-13
 _GOOD = 1e-10
+_ENOUGH = 1e-12
 _ROUNDING = 1e-7
 
 # Rounding errors of a margin, times this, are still small beside 1.
@@ -62,7 +63,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     # rounding errors of margins that are exactly at their threshold make such a gap
     rounding = np.finfo(float).eps * float(problem.cost.sum())
     rounding = min(rounding / (start.objective or 1.0), _ROUNDING)
-    best, last = None, np.inf
+    best, least = None, np.inf
     w, b, alpha = start.w, start.b, start.alpha
     size = float(problem.squared_norms.mean()) * float(problem.cost.mean())
     patience = _PATIENCE if sharpness <= 1.0 and size < _HOPELESS else 3
@@ -79,9 +80,11 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
         )
         steps += max(n, 1)
         found = certify(problem, w, b, alpha, start.n_iter + steps)
-        improved = found.gap < 0.5 * last or sharpness <= enough
+        improved = found.gap < 0.5 * least or sharpness <= enough
         waited = 0 if improved else waited + 1
-        last = found.gap
+        least = min(least, found.gap)
+        if least < _GOOD:
+            patience = 3
         if best is None or found.gap <= max(best.gap, EXACT):
             best = found
             # full precision is that of dual variables, too
@@ -124,7 +127,7 @@ def polish_near_rows(problem, start, *, sharpness, max_iter, tol=EXACT):
         alpha = np.where(beyond, problem.cost, 0.0)
         alpha[near] = found.alpha
         whole = certify(problem, found.w, found.b, alpha, found.n_iter)
-        if whole.gap <= tol:
+        if whole.gap <= max(tol, _ENOUGH):
             return whole
         start = whole if whole.gap < start.gap else replace(start, n_iter=whole.n_iter)
         inside |= near

@@ -93,7 +93,9 @@ def choose_units(X, cost, *, squared, targets=None):
     unit = 1.0
     if not (_is_ordinary(largest) and _is_ordinary(total)):
         # at least so large that costs do not vanish
-        unit = max(_power_of_two(largest), _power_of_two(np.sqrt(_LEAST_COST / total)))
+        unit = max(
+            _power_of_two(largest), _power_of_two(np.sqrt(_LEAST_COST) / np.sqrt(total))
+        )
     size = min(max(largest, unit), np.finfo(float).max)
     if not dearest < np.inf or not total * size * size <= _LARGEST_COST:
         what = "features" if targets is None else "features and targets"

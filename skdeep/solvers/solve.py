@@ -1,11 +1,18 @@
 """The door to the exact solvers: which one fits a problem, and how they work together."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from skdeep.kernels import native
-from skdeep.solvers.certificate import FULL_PRECISION, Solution, best_intercept, certify
+from skdeep.solvers.certificate import (
+    FULL_PRECISION,
+    Solution,
+    best_intercept,
+    certify,
+    consistent,
+)
 from skdeep.solvers.coordinate_descent import minimize_coordinate_descent
 from skdeep.solvers.interior_point import minimize_interior_point
 from skdeep.solvers.newton import DIRECT_SIZE, Response, minimize_newton
@@ -19,7 +26,7 @@ _GRAM_FLOPS = 2e9
 # Where one sign has no larger share of the rows, most of the others matter little.
 _FEW = 0.15
 # Products with a conjugate gradient's matrix that a Newton step needs, of sparse rows.
-_PRODUCTS = 80
+_PRODUCTS = 150
 # An interior point goes on to here, where full precision is asked for, or to the goal.
 _INSIDE = 1e-9
 # With a larger gap than this, and a larger share of rows with dual variables inside their
@@ -28,6 +35,8 @@ _LOST, _MANY = 0.03, 0.1
 # What things take, in seconds: a multiplication and addition of matrices, one of rows with
 # vectors, dense and sparse, and of sorting, for each row; and what any Newton step takes.
 _MATRIX, _DENSE, _SPARSE, _SORT, _STEP = 5e-11, 4e-10, 1.2e-9, 1e-7, 5e-4
+# Looks before a gap tells how fast it falls, where Newton steps would take long.
+_LOOKS = 4
 # Passes over the rows between two looks at coordinate descent's gap, the look included.
 _PASSES = 13
 # Gaps below this differ by rounding errors only.
@@ -38,8 +47,8 @@ def choose_solver(problem):
     """The solver to begin with, where the user leaves it open.
 
     - Squared errors are smooth: Newton's method ends in a few steps. Of sparse rows with
-      more columns than rows, whose products are small, coordinate descent needs few
-      epochs, too, and these cost less.
+      many columns, whose products are small, coordinate descent needs few epochs, too,
+      and these cost less.
     - The hinge loss with few columns, or with moderately many and not too many rows:
       an interior point takes about 20 iterations whatever the data and C are.
     - With many columns each of these would cost too much, while coordinate descent
@@ -60,12 +69,12 @@ def choose_solver(problem):
     name : {"interior_point", "newton", "coordinate_descent"}
     """
     descends = native.ENABLED
+    share = np.count_nonzero(problem.sign > 0) / problem.n_rows
+    few = min(share, 1 - share) <= _FEW
     if problem.squared:
-        wide = problem.sparse and problem.n_columns > problem.X.shape[0]
-        return "coordinate_descent" if wide and descends else "newton"
+        many_columns = problem.sparse and problem.n_columns > DIRECT_SIZE
+        return "coordinate_descent" if (many_columns or few) and descends else "newton"
     if _suits_interior_point(problem):
-        share = np.count_nonzero(problem.sign > 0) / problem.n_rows
-        few = min(share, 1 - share) <= _FEW
         return "coordinate_descent" if few and descends else "interior_point"
     return "coordinate_descent" if descends else "newton"
 
@@ -114,15 +123,20 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
 
 def _solve(problem, zero, solver, tol, max_iter):
     goal = EXACT if tol <= FULL_PRECISION else tol
-    start = _begin(problem, zero, solver, goal, max_iter)
+    found = _begin(problem, zero, solver, goal, max_iter)
     if goal > EXACT:
-        start = _consistent(problem, start)
-        if start.gap <= goal:
-            return start
-    finish = _newton if problem.squared else _polished
-    found = finish(problem, start, goal, max_iter)
-    same = _consistent(problem, found)
-    return same if same.gap <= max(found.gap, _ROUNDING, goal * (goal > EXACT)) else found
+        same = consistent(problem, found)
+        if same.gap > goal and not problem.squared:
+            found = _polished(problem, found, goal, max_iter)
+            same = consistent(problem, found)
+        if same.gap <= goal:
+            return same
+    if problem.squared:
+        found = _newton(problem, found, max_iter)
+    else:
+        found = _polished(problem, found, EXACT, max_iter)
+    same = consistent(problem, found)
+    return same if same.gap <= max(found.gap, _ROUNDING) else found
 
 
 def _begin(problem, zero, solver, goal, max_iter):
@@ -130,7 +144,10 @@ def _begin(problem, zero, solver, goal, max_iter):
     first, start = choose_solver(problem) if solver == "auto" else solver, zero
     if first == "coordinate_descent":
         start = minimize_coordinate_descent(
-            problem, tol=goal, max_iter=(max_iter + 1) // 2, is_slow=_is_slow
+            problem,
+            tol=goal,
+            max_iter=(max_iter + 1) // 2,
+            is_slow=partial(_is_slow, problem, goal),
         )
         lost = start.gap > _LOST and _inside(problem, start.alpha) > _MANY * problem.n_rows
         if solver == "auto" and lost and _suits_interior_point(problem):
@@ -143,7 +160,7 @@ def _begin(problem, zero, solver, goal, max_iter):
     return start
 
 
-def _is_slow(problem, gaps, alpha):
+def _is_slow(problem, goal, gaps, alpha):
     """Whether Newton steps bring coordinate descent's solution to the end sooner.
 
     Parameters
@@ -151,19 +168,24 @@ def _is_slow(problem, gaps, alpha):
     problem : Problem
         What is minimized.
 
+    goal : float
+        The gap to reach.
+
     gaps : list of float
         The gaps at all looks so far.
 
     alpha : ndarray of shape (n_rows,)
         The dual variables at the last one.
     """
+    if len(gaps) < _LOOKS and gaps[-1] > _LOST and not _suits_interior_point(problem):
+        return False
     n, d = problem.n_rows, problem.n_columns
     entries = problem.X.nnz / problem.X.shape[0] if problem.sparse else d
     once = entries * (_SPARSE if problem.sparse else _DENSE)
-    looks, gap = min(len(gaps), 4), max(gaps[-1], EXACT)
+    looks, gap = min(len(gaps), 4), max(gaps[-1], goal)
     before = gaps[-1 - looks] if looks < len(gaps) else 1.0
     rate = max(np.log(max(before, gap) / gap) / looks, 1e-3)
-    epochs = np.log(gap / EXACT) / rate * n * (_PASSES * once + _SORT)
+    epochs = np.log(gap / goal) / rate * n * (_PASSES * once + _SORT)
 
     inside = _inside(problem, alpha)
     small, large = sorted((inside, d))
@@ -189,27 +211,13 @@ def _polished(problem, start, goal, max_iter):
     )
 
 
-def _newton(problem, start, goal, max_iter):
-    """By Newton's method on squared errors."""
+def _newton(problem, start, max_iter):
+    """By Newton's method on squared errors, whose last step is exact."""
     response = Response(problem.threshold, 2 * problem.cost)
-    # the gap is about the square of the relative gradient
-    tol = 0.3 * np.sqrt(goal) if goal > EXACT else 0.0
-    found = start
-    while found is start or (found.gap > goal > EXACT and tol > 1e-12):
-        w, b, u, n_iter = minimize_newton(
-            problem, response, found.w, found.b,
-            max_iter=max_iter - found.n_iter, tol=tol,
-        )  # fmt: skip
-        found = certify(problem, w, b, u, found.n_iter + n_iter)
-        tol *= 0.01
-    return found
-
-
-def _consistent(problem, found):
-    """The solution with the coefficients that its dual variables give."""
-    w = problem.combine(found.alpha)
-    same = certify(problem, w, found.b, found.alpha, found.n_iter)
-    return replace(same, alpha=found.alpha)
+    w, b, u, n_iter = minimize_newton(
+        problem, response, start.w, start.b, max_iter=max_iter - start.n_iter
+    )
+    return certify(problem, w, b, u, start.n_iter + n_iter)
 
 
 def _zero(problem):
