@@ -30,6 +30,7 @@ SHAPES = {
         (WIDTH,),
     ),
     "total": (1,),
+    "label_weight": (2, WIDTH),
 }
 # Those of kernels on images and signals, where they are others.
 IMAGE, SMALL_IMAGE = (ROWS, 4, 5, WIDTH), (ROWS, 2, 3, WIDTH)
@@ -95,6 +96,8 @@ NUMBERS = {
     "gamma": 1.5,
     "layer": 2,
     "limit": 0.3,
+    "low": 0.05,
+    "high": 0.85,
     "max_norm": 0.5,
     "momentum": 0.8,
     "quantile": 0.3,
@@ -162,7 +165,9 @@ def draw(kernel, dtype=np.float64):
         }
     arguments = {}
     for name in kernel.arguments:
-        if name in special and not isinstance(special[name], np.ndarray):
+        if kernel is kernels.one_hot and name == "index":
+            arguments[name] = np.array([3, 0, 2, 3, 1, 1, 2])
+        elif name in special and not isinstance(special[name], np.ndarray):
             arguments[name] = special[name]
         elif name in special:
             arguments[name] = special[name].copy()

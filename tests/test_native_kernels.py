@@ -269,9 +269,9 @@ _SETTINGS = {"gamma": 2.0, "delta": 0.7, "quantile": 0.3}
 @every_set
 @every_type
 @pytest.mark.parametrize("name", _SOFTMAX + _BINARY + _REGRESSION)
-@given(n=sizes, m=sizes, seed=seeds)
+@given(n=sizes, m=sizes, weighs=st.booleans(), seed=seeds)
 @settings(max_examples=8, deadline=None)
-def test_losses(instruction_set, dtype, name, n, m, seed):
+def test_losses(instruction_set, dtype, name, n, m, weighs, seed):
     kernel = getattr(kernels, name)
     rng = np.random.default_rng(seed)
     z = (rng.normal(size=(n, m)) * 3).astype(dtype)
@@ -287,6 +287,7 @@ def test_losses(instruction_set, dtype, name, n, m, seed):
         "weight": rng.uniform(size=n).astype(dtype),
         "losses": np.empty(n, dtype),
         "d_z": np.empty_like(z),
+        "label_weight": rng.uniform(size=(2, m)).astype(dtype) if weighs else None,
         **_SETTINGS,
         **scratch(kernel, z.shape, dtype),
     }
@@ -313,12 +314,25 @@ def test_losses_of_extreme_logits(instruction_set, dtype):
             "weight": np.ones(3, dtype),
             "losses": np.empty(3, dtype),
             "d_z": np.empty_like(z),
+            "label_weight": None,
             **scratch(kernel, z.shape, dtype),
         }
         with using(instruction_set):
             a, b = run_both(kernel, {k: available[k] for k in kernel.arguments}, dtype)
         np.testing.assert_allclose(b["losses"], a["losses"], rtol=1e-5)
         np.testing.assert_allclose(b["d_z"], a["d_z"], rtol=1e-5, atol=1e-30)
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, seed=seeds)
+@drawn
+def test_one_hot(instruction_set, dtype, n, m, seed):
+    index = np.random.default_rng(seed).integers(0, m, n)
+    arguments = {"index": index, "low": 0.1, "high": 0.7, "out": np.empty((n, m), dtype)}
+    with using(instruction_set):
+        a, b = run_both(kernels.one_hot, arguments, dtype)
+    np.testing.assert_array_equal(a["out"], b["out"])
 
 
 @every_set

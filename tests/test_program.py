@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skdeep import kernels
-from skdeep.batch import BatchPlan, TrainingData
+from skdeep.batch import BatchPlan, OneHot, TrainingData
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import CrossEntropy
 from skdeep.network import Network, Settings, StepMemory
@@ -43,7 +43,7 @@ def draw_data(dtype=np.float64):
         generator.normal(size=(N, N_FEATURES)).astype(dtype),
         generator.integers(N_CLASSES, size=N),
         np.ones(N, dtype),
-        table=np.eye(N_CLASSES, dtype=dtype),
+        one_hot=OneHot(N_CLASSES),
     )
 
 

@@ -25,6 +25,7 @@ from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS
+from skdeep.named_parameters import NamedParameters
 from skdeep.network import Network, Settings
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
@@ -50,12 +51,23 @@ def learns_in_batches(estimator):
     return True
 
 
+def of_size_one(weight):
+    """Weights times a power of two that brings the largest to [1, 2), to lose no digits.
+
+    Only the proportions of weights matter, whatever their type can hold.
+    """
+    largest = weight.max(initial=0.0)
+    return weight if largest == 0.0 else np.ldexp(weight, 1 - np.frexp(largest)[1])
+
+
 def number_type(X):
     """The type of a network's numbers for some X: bytes become float32."""
     return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
 
 
-class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseNetworkEstimator(
+    LearnedAttributes, CallbackSupportMixin, NamedParameters, BaseEstimator, ABC
+):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -92,6 +104,12 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "random_state": ["random_state"],
         "record": [StrOptions({"gradients"}), None],
         "verbose": ["verbose"],
+    }
+    _named_objects = {
+        "optimizer": OPTIMIZERS,
+        "learning_rate_schedule": SCHEDULES,
+        "weight_averaging": AVERAGES,
+        "kernel_initializer": INITIALIZERS,
     }
 
     @abstractmethod
@@ -176,12 +194,20 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return X
 
     @abstractmethod
+    def _present_target(self, y, name="y"):
+        """A user's y without what scikit-learn's validation would let through."""
+
+    @abstractmethod
     def _learn_target(self, y, classes, first):
-        """Check y and learn its type: classes, number of outputs, and the loss."""
+        """Check y and learn its type: classes, and number of outputs."""
+
+    @abstractmethod
+    def _training_loss(self, y, sample_weight, dtype):
+        """The loss that is minimized, for such targets, in numbers of a type."""
 
     @abstractmethod
     def _encode_target(self, y, dtype):
-        """The targets as the loss takes them, and a table of classes or None."""
+        """The targets as the loss takes them, and a `OneHot` or None."""
 
     def _class_weights(self, y, sample_weight, partial=False):
         """A factor for each sample's weight."""
@@ -272,8 +298,8 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         if partial and self._has_stopped_early(state):
             self._warn_stopped_early(state)
         elif weight.any():  # else a batch of partial_fit that says nothing
-            target, table = self._encode_target(y, network.dtype)
-            data = TrainingData(self._as_samples(X), target, weight, table)
+            target, one_hot = self._encode_target(y, network.dtype)
+            data = TrainingData(self._as_samples(X), target, weight, one_hot)
             self._train(data, validation, tasks, partial)
         self._learned(keep_state=partial or self.warm_start)
         if state.ending != "interrupted":
@@ -284,7 +310,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         X, y = validate_data(
             self,
             X,
-            y,
+            self._present_target(y),
             **self._data_options([np.float64, np.float32] if first else self._dtypes()),
             order="C",
             multi_output=True,
@@ -297,11 +323,14 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         sample_weight = _check_sample_weight(
             weight,
             X,
-            dtype=number_type(X),
+            dtype=np.float64,
             ensure_non_negative=True,
             allow_all_zero_weights=partial,
         )
+        sample_weight = of_size_one(sample_weight)
         weight = sample_weight * self._class_weights(y, sample_weight, partial)
+        weight = of_size_one(weight).astype(number_type(X))
+        self._loss = self._training_loss(y, sample_weight, number_type(X))
         if not partial:
             self._check_weighted_target(y, weight)
         return X, y, sample_weight, weight
@@ -490,7 +519,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         X_val, y_val = validate_data(
             self,
             X_val,
-            y_val,
+            self._present_target(y_val, "y_val"),
             **self._data_options(dtypes),
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -498,7 +527,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         )
         y_val = self._learn_target(y_val, None, first=False)
         weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
-        return X_val, y_val, weight
+        return X_val, y_val, of_size_one(weight)
 
     # --- predicting ---------------------------------------------------------------
 

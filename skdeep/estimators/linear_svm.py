@@ -291,7 +291,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
     def _train(self, X, y, codes, cost, C):
         weight = cost / C
         network = HingeNetwork(**self._hinge_options(X, weight, C))
-        network.fit(network.scaled(X), y, sample_weight=weight.astype(X.dtype))
+        network.fit(network.scaled(X), y, sample_weight=weight)
         self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
         return measure_classes(
             X, codes, cost, self.coef_, self.intercept_,

@@ -9,8 +9,10 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
+from skdeep.named_parameters import NamedParameters
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
+from skdeep.targets import present_classes, present_numbers
 
 _EXACT = ("auto", *EXACT_SOLVERS)
 
@@ -25,8 +27,10 @@ def learns_in_batches(estimator):
     return base.learns_in_batches(estimator)
 
 
-class BaseLinearSVM(BaseEstimator):
+class BaseLinearSVM(NamedParameters, BaseEstimator):
     """What the classifier and the regressor share."""
+
+    _named_objects = {"optimizer": OPTIMIZERS}
 
     _parameter_constraints = {
         "C": [Interval(Real, 0, None, closed="neither")],
@@ -50,6 +54,7 @@ class BaseLinearSVM(BaseEstimator):
         return isinstance(self.optimizer, str) and self.optimizer in _EXACT
 
     def _validate(self, X, y, *, reset, **options):
+        y = present_numbers(y) if options.get("y_numeric") else present_classes(y)
         return validate_data(
             self,
             X,

@@ -195,9 +195,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             self._learn_dual(X, dual)
         else:
             network = self._make_network(X, y, weight, C)
-            network.fit(
-                network.scaled(X), y.astype(X.dtype), sample_weight=weight.astype(X.dtype)
-            )
+            network.fit(network.scaled(X), y, sample_weight=weight)
             self._learn_regression(network, X.dtype)
             machine = measure_regression(
                 X, y, C * weight, self.epsilon, self.coef_, self.intercept_,

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from skdeep.batch import TrainingData
+# The numbers of targets that are made of numbers of classes at a time.
+_BLOCK_NUMBERS = 1 << 20
 
 
 def hold_out(weight, strata, fraction, key):
@@ -60,9 +61,8 @@ def validation_on(estimator, X, y, sample_weight):
         better.
     """
     network = estimator.network_
-    target, table = estimator._encode_target(y, network.dtype)
+    target, one_hot = estimator._encode_target(y, network.dtype)
     samples = estimator._as_samples(X)
-    target = TrainingData(samples, target, sample_weight, table).targets()
     weight = sample_weight * estimator._class_weights(y, sample_weight)
     # It predicts with the network in training, without the names of features that X
     # has no more.
@@ -76,10 +76,21 @@ def validation_on(estimator, X, y, sample_weight):
     weights = {"sample_weight": sample_weight} if takes_weights else {}
 
     def validate():
-        losses = network.loss.value(target, network.raw_outputs(samples))
+        losses = _losses(network, samples, target, one_hot)
         loss = float(np.average(losses, weights=weight))
         score = float(scorer(view, X, y, **weights))
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 
     return validate
+
+
+def _losses(network, samples, target, one_hot):
+    """The loss of each sample; of many classes a block at a time, for their targets."""
+    z, value = network.raw_outputs(samples), network.loss.value
+    if one_hot is None:
+        return value(target, z)
+    rows = max(1, _BLOCK_NUMBERS // one_hot.n_classes)
+    blocks = (slice(start, start + rows) for start in range(0, len(z), rows))
+    parts = [value(one_hot.targets(target[b], z.dtype), z[b]) for b in blocks]
+    return np.concatenate(parts)

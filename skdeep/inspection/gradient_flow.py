@@ -410,8 +410,8 @@ def _measured(estimator, X, y, sample_weight):
     else:
         network, state = estimator._prepare(X, first=True)
         key = state.key
-    target, table = estimator._encode_target(y, network.dtype)
-    data = TrainingData(estimator._as_samples(X), target, weight, table)
+    target, one_hot = estimator._encode_target(y, network.dtype)
+    data = TrainingData(estimator._as_samples(X), target, weight, one_hot)
     probe = GradientProbe(network, data, key)
     flow = {name: values[np.newaxis] for name, values in probe.measure().items()}
     flow["update_ratio"] = np.full_like(flow["weight_norm"], np.nan)

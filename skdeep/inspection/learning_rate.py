@@ -12,7 +12,6 @@ from sklearn.utils import (
     check_consistent_length,
     check_random_state,
 )
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.inspection.plotting import check_is_network, import_pyplot
@@ -176,14 +175,12 @@ def learning_rate_range_test(
     options = estimator._data_options([np.float64, np.float32])
     X = check_array(X, ensure_2d=False, **options)
     check_consistent_length(X, y)
-    # bytes are computed with in float32
-    dtype = np.result_type(X.dtype, np.float32)
-    weight = _check_sample_weight(sample_weight, X, dtype=dtype)
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    model = _prepared(estimator, rates)
     if getattr(estimator, "class_weight", None) == "balanced":
         # which partial_fit, that sees a batch at a time, does not know
-        weight = weight * compute_sample_weight("balanced", y)
+        model.set_params(class_weight=model._balanced_class_weight(y, weight))
     batches = _batches(estimator, weight, n_rates)
-    model = _prepared(estimator, rates)
     classes = {}
     if is_classifier(model) and np.ndim(y) == 1:
         classes = {"classes": np.unique(y)}
@@ -237,8 +234,6 @@ def _prepared(estimator, rates):
         record=None,
         verbose=0,
     )
-    if getattr(model, "class_weight", None) == "balanced":
-        model.set_params(class_weight=None)
     return model
 
 

@@ -42,6 +42,7 @@ from skdeep.kernels.reference.gather import (
     gather_rows,
     gather_sparse_rows,
     gather_weights,
+    one_hot,
 )
 from skdeep.kernels.reference.layer_norm import (
     layer_norm_backward_input,
@@ -159,6 +160,7 @@ __all__ = [
     "nadam_schedule",
     "nadam_step",
     "nesterov_step",
+    "one_hot",
     "poisson",
     "python_loss",
     "quantile",

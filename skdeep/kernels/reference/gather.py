@@ -15,6 +15,13 @@ def gather_rows(source, index, out):
         out[...] = source[index]
 
 
+@kernel("rows", writes="out", index=0, out=0)
+def one_hot(index, low, high, out):
+    """The targets of classes by number: high in the class's column, else low."""
+    out.fill(low)
+    np.put_along_axis(out, index[:, np.newaxis], high, axis=1)
+
+
 @kernel(None, writes="out", index=0, out=0)
 def gather_weights(source, index, out):
     """Take the rows' weights and divide by their number, so that sums are means."""
