@@ -5,11 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from skdeep.estimators.class_weight import class_weight_vector
 from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
 from skdeep.estimators.linear_svm_network import (
     HingeNetwork,
@@ -245,7 +245,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         C = self._cost(weight)
-        cost = C * weight * self._class_weights(y, weight)[codes]
+        by_class = class_weight_vector(self.class_weight, self.classes_, y, weight)
+        cost = C * weight * by_class[codes]
         self._check_weights(codes, cost)
         self._check_multi_class()
         machines = (
@@ -373,7 +374,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         C = self._cost(weight)
         known = np.isin(y, self.classes_)  # the network refuses others
         if isinstance(self.class_weight, dict):
-            by_class = self._class_weights(y, weight)
+            by_class = class_weight_vector(self.class_weight, self.classes_, y, weight)
             weight[known] *= by_class[np.searchsorted(self.classes_, y[known])]
         options = self._hinge_options(X, weight * known, C)
         return HingeNetwork(**options, class_weight=self.class_weight)
@@ -394,18 +395,6 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
                 "multi_class='crammer_singer' is solved by optimizer='newton' (or "
                 f"'auto'), or by a stochastic one, not by {self.optimizer!r}."
             )
-
-    def _class_weights(self, y, weight):
-        """The weight of each class."""
-        if self.class_weight != "balanced":
-            return compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        y, weight = y[weight > 0], weight[weight > 0]
-        present = np.isin(self.classes_, y)
-        weights = np.ones(len(self.classes_))
-        weights[present] = compute_class_weight(
-            "balanced", classes=self.classes_[present], y=y, sample_weight=weight
-        )
-        return weights
 
     def _check_weights(self, codes, cost):
         totals = np.bincount(codes, weights=cost, minlength=len(self.classes_))
