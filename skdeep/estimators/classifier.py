@@ -11,12 +11,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.batch import OneHot
-from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
-from skdeep.estimators.label_weight import (
-    balanced_label_weights,
-    class_weights,
-    label_weights,
-)
+from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_size_one
+from skdeep.estimators.class_weight import class_weight_vector
+from skdeep.estimators.label_weight import balanced_label_weights, label_weights
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
 from skdeep.targets import MULTILABEL, SOFT, check_classes, present_classes
 
@@ -171,8 +168,14 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
             )
         if self._target_type == MULTILABEL:
             return 1.0  # each label's loss is weighed, not the samples
-        weights = class_weights(self.class_weight, self.classes_, y, sample_weight)
-        return weights[self._codes(y)]
+        if isinstance(self.class_weight, list):
+            raise ValueError(
+                "A list is the class_weight of multilabel targets, a dict for each label, "
+                f"but y is {self._target_type}. Pass one dict, such as "
+                f"{dict.fromkeys(self.classes_.tolist(), 1.0)}."
+            )
+        weights = class_weight_vector(self.class_weight, self.classes_, y, sample_weight)
+        return of_size_one(weights)[self._codes(y)]
 
     def _balanced_class_weight(self, y, sample_weight):
         """What "balanced" means for some samples, as `partial_fit` takes it."""
@@ -180,7 +183,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         if target_type == MULTILABEL:
             return balanced_label_weights(y, sample_weight)
         classes = np.unique(y)
-        weights = class_weights("balanced", classes, y, sample_weight)
+        weights = class_weight_vector("balanced", classes, y, sample_weight)
         return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
     def _check_weighted_target(self, y, weight):

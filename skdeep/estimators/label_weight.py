@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from skdeep.estimators.base import of_size_one
+from skdeep.estimators.class_weight import class_weight_vector
+
 _CLASSES = np.array([0, 1])
 
 
@@ -33,7 +36,7 @@ def label_weights(class_weight, y, sample_weight):
     if isinstance(class_weight, str):
         weights = _balanced(counts)
     else:
-        weights = _of_dicts(class_weight, y.shape[1])
+        weights = of_size_one(_of_dicts(class_weight, y.shape[1]))
     total = counts.sum()
     if not total:
         return weights
@@ -57,31 +60,14 @@ def _balanced(counts):
 
 
 def _of_dicts(class_weight, n_labels):
-    if not isinstance(class_weight, list) or len(class_weight) != n_labels:
+    dicts = isinstance(class_weight, list) and all(
+        isinstance(weights, dict) for weights in class_weight
+    )
+    if not dicts or len(class_weight) != n_labels:
         raise ValueError(
             "For multilabel targets class_weight must be None, 'balanced' or a list with "
             f"one dict for each of the {n_labels} labels, such as {{0: 1.0, 1: 5.0}}. Got "
             f"{class_weight!r}."
         )
-    return np.array([weights_of_classes(w, _CLASSES) for w in class_weight]).T
-
-
-def weights_of_classes(weights, classes):
-    return np.array([weights.get(c, 1.0) for c in classes.tolist()], float)
-
-
-def class_weights(class_weight, classes, y, sample_weight):
-    from sklearn.utils.class_weight import compute_class_weight
-
-    present = np.unique(y[sample_weight > 0])
-    weights = compute_class_weight(
-        class_weight,
-        classes=present if class_weight == "balanced" else classes,
-        y=y[sample_weight > 0],
-        sample_weight=sample_weight[sample_weight > 0],
-    )
-    if class_weight == "balanced":
-        every = np.ones(len(classes))
-        every[np.searchsorted(classes, present)] = weights
-        weights = every
-    return weights
+    vectors = [class_weight_vector(w, _CLASSES, None, None) for w in class_weight]
+    return np.array(vectors).T
