@@ -178,11 +178,14 @@ DROPOUT = """
 
 CLASSIFIER_PARAMETERS = """
     label_smoothing : float, default=0.0
-        The share of each target's weight that goes to all classes alike, in [0, 1).
+        The share of each target's weight that goes to all classes alike, in [0, 1); of
+        a label, to there and not there.
 
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, which multiply those of the samples; ``"balanced"`` makes
-        all classes weigh alike.
+        all classes weigh alike. For multilabel targets a list with one dict for each
+        label, such as ``{0: 1.0, 1: 5.0}``; they, and ``"balanced"``, weigh both sides
+        of each label's own loss. Only the proportions of weights matter.
 """
 
 CLASSIFIER_ATTRIBUTES = """
