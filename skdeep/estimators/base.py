@@ -24,6 +24,7 @@ from skdeep.batch import TrainingData
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
+from skdeep.inputs import convert_input
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.network import Network, Settings
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
@@ -281,11 +282,10 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return self
 
     def _check_data(self, X, y, weight, classes, first, partial):
-        X, y = validate_data(
-            self,
+        X, y = self._validate_input(
             X,
             y,
-            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
+            dtypes=[np.float64, np.float32] if first else self._dtypes(),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -295,7 +295,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
-            weight,
+            convert_input(weight, name="sample_weight"),
             X,
             dtype=number_type(X),
             ensure_non_negative=True,
@@ -487,17 +487,17 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
-        X_val, y_val = validate_data(
-            self,
+        X_val, y_val = self._validate_input(
             X_val,
             y_val,
-            **self._data_options(dtypes),
+            dtypes=dtypes,
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
         )
         y_val = self._learn_target(y_val, None, first=False)
-        weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
+        weight = convert_input(sample_weight_val, name="sample_weight_val")
+        weight = _check_sample_weight(weight, X_val, ensure_non_negative=True)
         return X_val, y_val, weight
 
     # --- predicting ---------------------------------------------------------------
@@ -509,8 +509,12 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _network_input(self, X):
         """A user's X, checked, as the network takes it."""
-        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
-        return self._as_samples(X)
+        return self._as_samples(self._validate_input(X, dtypes=self._dtypes(), reset=False))
+
+    def _validate_input(self, X, *y, dtypes, reset, **options):
+        """What a user gave, checked; X in one of the types of floating point."""
+        options = self._data_options(dtypes) | options
+        return validate_data(self, convert_input(X), *y, reset=reset, **options)
 
     def _dtypes(self):
         return [self.network_.dtype]

@@ -22,6 +22,7 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_crammer_singer,
     warn_of_gap,
 )
+from skdeep.inputs import convert_input
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -233,6 +234,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The fitted estimator.
         """
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -349,6 +351,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             The estimator after another epoch.
         """
         network = vars(self).get("_network")
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=network is None)
         check_classification_targets(y)
         if network is None:

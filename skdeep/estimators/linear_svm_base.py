@@ -9,6 +9,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
+from skdeep.inputs import convert_input
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
 
@@ -52,7 +53,7 @@ class BaseLinearSVM(BaseEstimator):
     def _validate(self, X, y, *, reset, **options):
         return validate_data(
             self,
-            X,
+            convert_input(X),
             y,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -109,7 +110,11 @@ class BaseLinearSVM(BaseEstimator):
     def _linear(self, X):
         check_is_fitted(self)
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+            self,
+            convert_input(X),
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=False,
         )
         z = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return z[:, 0] if z.ndim == 2 and z.shape[1] == 1 else z

@@ -15,6 +15,7 @@ from sklearn.utils import (
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
+from skdeep.inputs import convert_input
 from skdeep.inspection.plotting import check_is_network, import_pyplot
 from skdeep.schedules import Schedule
 
@@ -174,11 +175,12 @@ def learning_rate_range_test(
     space = np.geomspace if growth == "exponential" else np.linspace
     rates = space(min_learning_rate, max_learning_rate, n_rates)
     options = estimator._data_options([np.float64, np.float32])
-    X = check_array(X, ensure_2d=False, **options)
+    X = check_array(convert_input(X), ensure_2d=False, **options)
     check_consistent_length(X, y)
     # bytes are computed with in float32
     dtype = np.result_type(X.dtype, np.float32)
-    weight = _check_sample_weight(sample_weight, X, dtype=dtype)
+    weight = convert_input(sample_weight, name="sample_weight")
+    weight = _check_sample_weight(weight, X, dtype=dtype)
     if getattr(estimator, "class_weight", None) == "balanced":
         # which partial_fit, that sees a batch at a time, does not know
         weight = weight * compute_sample_weight("balanced", y)

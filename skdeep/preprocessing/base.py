@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.inputs import NUMBERS, convert_input
 from skdeep.preprocessing.blocks import (
     checked_axes,
     count_features,
@@ -141,7 +142,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
-                sample_weight,
+                convert_input(sample_weight, name="sample_weight"),
                 X,
                 dtype=np.float64,
                 ensure_non_negative=True,
@@ -215,10 +216,10 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
                 f"{self._sparse_hint}, or pass X.toarray()."
             )
         return check_array(
-            X,
+            convert_input(X, allow_nan=self._allows_nan),
             accept_sparse=("csr", "csc") if self._accepts_sparse() else False,
             accept_large_sparse=True,
-            dtype="numeric",
+            dtype=NUMBERS,
             ensure_all_finite="allow-nan" if self._allows_nan else True,
             force_writeable=writeable,
             allow_nd=True,
