@@ -181,7 +181,7 @@ def _check_coordinates(X, name):
                 f"it has {len(X.data)} values, but {len(places)} places of type "
                 f"{places.dtype}",
             )
-        _check_range(places, X.shape[axis], "row col".split()[axis], name)
+        _check_range(places, X.shape[axis], ["row", "col"][axis], name)
 
 
 def _check_range(places, stop, what, name):

@@ -108,6 +108,10 @@ class Network:
     shapes : list of tuple of int
         The output shape of each layer.
 
+    least_rows : int
+        The fewest rows of a batch that training can learn from: 2 with batch
+        normalization, unless samples have several places.
+
     plan : BatchPlan or None
         How training gathered its batches.
     """
@@ -120,10 +124,11 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.settings = Settings() if settings is None else settings
         self.plan = None
-        self.shapes = []
+        self.shapes, self.least_rows = [], 1
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
             self.shapes.append(_output_shape(name, layer, shape))
+            self.least_rows = max(self.least_rows, layer.least_rows(shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():

@@ -26,6 +26,7 @@ from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.inputs import convert_input
 from skdeep.layers.activation import ACTIVATIONS
+from skdeep.messages import plain
 from skdeep.network import Network, Settings
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
@@ -381,6 +382,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
             self._check_smooth()
+            self._check_batch(np.count_nonzero(data.weight))
             minimize_lbfgs(network, data, state, monitor, self.record)
         else:
             options = self._descent_options(data, state, rule.max_epochs, partial)
@@ -425,13 +427,15 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
-                    f"{value!r}. Use another optimizer, such as 'adam', with {name}."
+                    f"{plain(value)!r}. Use another optimizer, such as 'adam', with {name}."
                 )
 
     def _descent_options(self, data, state, max_epochs, partial):
         rate = self.learning_rate
+        batch_size = self._batch_rows(np.count_nonzero(data.weight))
+        self._check_batch(batch_size)
         return DescentOptions(
-            batch_size=self._batch_rows(np.count_nonzero(data.weight)),
+            batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=(
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
@@ -441,6 +445,19 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
+        )
+
+    def _check_batch(self, rows):
+        """Raise a ValueError where batches are too small for batch normalization."""
+        if rows >= self.network_.least_rows:
+            return
+        small = "batch_size is 1: set it to 2 or more"
+        if self.batch_size != 1:
+            small = "there is only 1 sample to train on: give more at a time"
+        raise ValueError(
+            "Batch normalization learns nothing from batches of one sample, whose mean is "
+            f"the sample itself. Here {small}, or set batch_norm=False "
+            "(or leave BatchNorm out: LayerNorm looks at no other samples)."
         )
 
     def _batch_rows(self, n):

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
+from skdeep.messages import plain
 
 SOFT = "distribution"
 
@@ -225,8 +226,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 self.classes_, np.unique(classes)
             ):
                 raise ValueError(
-                    f"classes={classes!r} is not the same as in the first call to "
-                    f"partial_fit or fit: {self.classes_!r}."
+                    f"classes={plain(classes)!r} is not the same as in the first call to "
+                    f"partial_fit or fit: {plain(self.classes_)!r}."
                 )
         elif np.ndim(y) == 2 and np.shape(y)[1] > 1:
             classes = None

@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 
 from skdeep.augmentation import check_augmentation
 from skdeep.inputs import convert_input
+from skdeep.messages import plain
 
 # Signals have many places and few channels; images have sides of about equal length.
 _SIGNAL_RATIO = 4
@@ -98,7 +99,7 @@ class ImageInput:
             )
 
     def _check_kind(self, X):
-        """Raise a ValueError where bytes meet other numbers on another scale than theirs."""
+        """Raise a ValueError where bytes meet numbers on another scale than theirs."""
         is_bytes = X.dtype == np.uint8
         if issparse(X) or is_bytes == self._holds_bytes:
             return
@@ -127,7 +128,7 @@ class ImageInput:
             shape = tuple(self.input_shape)
             if not 1 <= len(shape) <= 3 or math.prod(shape) != math.prod(given):
                 raise ValueError(
-                    f"input_shape={shape} does not fit X, whose samples have shape "
+                    f"input_shape={plain(shape)} does not fit X, whose samples have shape "
                     f"{given}: it must be (height, width, channels), (height, width) or "
                     f"(length, channels), of {math.prod(given)} numbers in all."
                 )

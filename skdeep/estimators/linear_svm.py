@@ -23,6 +23,7 @@ from skdeep.estimators.linear_svm_solutions import (
     warn_of_gap,
 )
 from skdeep.inputs import convert_input
+from skdeep.messages import plain
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -241,7 +242,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         if len(self.classes_) < 2:
             raise ValueError(
                 f"LinearSVM needs samples of at least 2 classes, but y has 1 class: "
-                f"{self.classes_[0]!r}."
+                f"{plain(self.classes_[0])!r}."
             )
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.inputs import convert_input
 from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.messages import plain
 from skdeep.schedules import Schedule
 
 # The loss of fewer samples is too noisy to be compared.
@@ -217,14 +218,14 @@ def _check(estimator, lowest, highest, n_rates, growth, smoothing):
     if not 0 < lowest < highest:
         raise ValueError(
             "Learning rates must satisfy 0 < min_learning_rate < max_learning_rate. Got "
-            f"{lowest!r} and {highest!r}."
+            f"{plain(lowest)!r} and {plain(highest)!r}."
         )
     if int(n_rates) != n_rates or n_rates < 5:
-        raise ValueError(f"n_rates must be an int of at least 5. Got {n_rates!r}.")
+        raise ValueError(f"n_rates must be an int of at least 5. Got {plain(n_rates)!r}.")
     if growth not in ("exponential", "linear"):
         raise ValueError(f"growth must be 'exponential' or 'linear'. Got {growth!r}.")
     if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must be in [0, 1). Got {smoothing!r}.")
+        raise ValueError(f"smoothing must be in [0, 1). Got {plain(smoothing)!r}.")
 
 
 def _prepared(estimator, rates):

@@ -66,6 +66,11 @@ class Residual(Composition, Layer):
     def parameters(self, input_shape):
         return self._variables("parameters", input_shape)
 
+    def least_rows(self, input_shape):
+        return max(
+            layer.least_rows(shape) for _, layer, shape, _ in self._all_steps(input_shape)
+        )
+
     def frozen(self):
         return self._with_layers("frozen")
 

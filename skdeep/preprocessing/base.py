@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from skdeep.inputs import NUMBERS, convert_input
+from skdeep.messages import plain
 from skdeep.preprocessing.blocks import (
     checked_axes,
     count_features,
@@ -260,7 +261,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
             raise ValueError(
                 f"X has {X.ndim} axes and features of shape {shape}, but "
                 f"{type(self).__name__} is expecting {self._ndim} axes and features of "
-                f"shape {self._feature_shape} on feature_axes={self.feature_axes}."
+                f"shape {self._feature_shape} on feature_axes={plain(self.feature_axes)}."
             )
 
     def __sklearn_tags__(self):
