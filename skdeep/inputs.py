@@ -29,7 +29,7 @@ def convert_input(X, *, allow_nan=False, name="X"):
     - The masked entries of a masked array become NaN where that is allowed.
     - Lists and arrays of objects, such as None and `Decimal`, become float64; None is NaN.
     - Floating-point numbers of more than 64 bits become float64.
-    - Entries of a sparse matrix at one place are added up, in a copy.
+    - A sparse matrix is checked; its arrays become contiguous and of one index type.
 
     Parameters
     ----------
@@ -67,6 +67,29 @@ def convert_input(X, *, allow_nan=False, name="X"):
         return X
     too_long = X.dtype.kind == "f" and X.dtype.itemsize > 8
     return _as_float64(X, name) if too_long or X.dtype == object else X
+
+
+def sum_duplicates(X):
+    """Add up the entries of a sparse matrix at one place, in a copy.
+
+    Whatever takes entries one by one needs it: dropout, coordinate descent, scalers.
+    Products with a matrix, such as predictions are made of, add them up by themselves.
+
+    Parameters
+    ----------
+    X : object
+        What `convert_input` gave.
+
+    Returns
+    -------
+    X : object
+        What was given, unless there are entries to add up or to sort.
+    """
+    if not issparse(X) or X.format == "coo" or X.has_canonical_format:
+        return X  # to convert COO is to add up
+    X = X.copy()
+    X.sum_duplicates()
+    return X
 
 
 def _without_mask(X, allow_nan, name):
@@ -118,23 +141,20 @@ def _as_float64(X, name):
 
 
 def _sound(X, name):
-    """A sparse matrix whose indices fit, with one entry a place."""
+    """A sparse matrix in COO, CSR or CSC form whose indices fit."""
     if X.ndim != 2:
         raise ValueError(f"Expected 2D input, got input with shape {X.shape}.")
     if X.format not in ("csr", "csc", "bsr", "coo"):
         X = X.tocoo()
     if X.format == "coo":
         _check_coordinates(X, name)
-        return X  # converting it adds entries up
+        return X
     _check_compressed(X, name)
     if X.format == "bsr":
         X = X.tocsr()
     elif not _is_plain(X):
         parts = (np.ascontiguousarray(a[: X.indptr[-1]]) for a in (X.data, X.indices))
         X = type(X)((*parts, np.ascontiguousarray(X.indptr)), shape=X.shape)
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
     return X
 
 

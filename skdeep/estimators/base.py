@@ -24,7 +24,7 @@ from skdeep.batch import TrainingData
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
-from skdeep.inputs import convert_input
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.messages import plain
 from skdeep.network import Network, Settings
@@ -284,7 +284,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _check_data(self, X, y, weight, classes, first, partial):
         X, y = self._validate_input(
-            X,
+            sum_duplicates(convert_input(X)),
             y,
             dtypes=[np.float64, np.float32] if first else self._dtypes(),
             order="C",

@@ -9,7 +9,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
-from skdeep.inputs import convert_input
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
 
@@ -53,7 +53,7 @@ class BaseLinearSVM(BaseEstimator):
     def _validate(self, X, y, *, reset, **options):
         return validate_data(
             self,
-            convert_input(X),
+            sum_duplicates(convert_input(X)),
             y,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],

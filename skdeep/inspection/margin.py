@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdeep.inputs import convert_input
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.inspection.plotting import import_pyplot
 from skdeep.messages import plain
 
@@ -138,7 +138,9 @@ class MarginDisplay:
         import_pyplot()
         check_is_fitted(estimator)
         names = getattr(estimator, "feature_names_in_", None)
-        X = validate_data(estimator, convert_input(X), accept_sparse="csr", reset=False)
+        X = validate_data(
+            estimator, sum_duplicates(convert_input(X)), accept_sparse="csr", reset=False
+        )
         y = np.asarray(y)
         if len(y) != X.shape[0]:
             raise ValueError(f"X has {X.shape[0]} samples, but y has {len(y)}.")

@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skdeep.inputs import NUMBERS, convert_input
+from skdeep.inputs import NUMBERS, convert_input, sum_duplicates
 from skdeep.messages import plain
 from skdeep.preprocessing.blocks import (
     checked_axes,
@@ -217,7 +217,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
                 f"{self._sparse_hint}, or pass X.toarray()."
             )
         return check_array(
-            convert_input(X, allow_nan=self._allows_nan),
+            sum_duplicates(convert_input(X, allow_nan=self._allows_nan)),
             accept_sparse=("csr", "csc") if self._accepts_sparse() else False,
             accept_large_sparse=True,
             dtype=NUMBERS,
