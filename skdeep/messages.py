@@ -1,6 +1,7 @@
 """How values are written in warnings and errors."""
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 
 def plain(value):
@@ -9,7 +10,7 @@ def plain(value):
     Parameters
     ----------
     value : object
-        A number, text or array, or a list, tuple or dict of such, however deep.
+        A number, text or array, or a list, tuple, dict or layer of such, however deep.
 
     Returns
     -------
@@ -31,4 +32,6 @@ def plain(value):
         return type(value)(plain(item) for item in value)
     if type(value) is dict:
         return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, BaseEstimator):
+        return type(value)(**plain(value.get_params(deep=False)))
     return value

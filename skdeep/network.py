@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.messages import plain
 from skdeep.probe import layer_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
@@ -480,8 +481,8 @@ def _output_shape(name, layer, input_shape):
         return tuple(layer.output_shape(input_shape))
     except ValueError as error:
         raise ValueError(
-            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
-            f"{error}"
+            f"The layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
+            f"{input_shape}: {error}"
         ) from error
 
 

@@ -328,10 +328,11 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             keep_average(network, state, settings)
             return network, state
         network, state = self.network_, self._training_state
-        if repr(layers) != repr(list(network.layers)):
+        before, now = repr(plain(list(network.layers))), repr(plain(layers))
+        if before != now:
             raise ValueError(
                 "The layers changed since the last fit, so training cannot go on from "
-                f"it. They were {list(network.layers)}; they would be {layers}. Set "
+                f"it. They were {before}; they would be {now}. Set "
                 "warm_start=False to start anew."
             )
         if repr(optimizer) != repr(network.optimizer):

@@ -12,8 +12,9 @@ from skdeep.messages import plain
 
 # Signals have many places and few channels; images have sides of about equal length.
 _SIGNAL_RATIO = 4
-# Grey, colour, and colour with transparency.
-_MOST_CHANNELS = 4
+# Images are grey, of colours, or of colours with transparency; signals have some more
+# channels. Below so many, by the number of axes, the last axis may be that of channels.
+_MOST_CHANNELS = {2: 16, 3: 4}
 
 
 def sample_shape(shape, is_signal=None):
@@ -43,11 +44,9 @@ def sample_shape(shape, is_signal=None):
     return shape
 
 
-def _warn_of_channels_first(shape):
+def _warn_of_channels_first(shape, most_channels):
     """Warn where samples look as if their channels came first, as in PyTorch."""
-    image = len(shape) == 3 and shape[0] in (1, 3) and shape[-1] > _MOST_CHANNELS
-    signal = len(shape) == 2 and shape[0] in (1, 3) and shape[1] > _SIGNAL_RATIO * shape[0]
-    if image or signal:
+    if shape[0] in (1, 3) and shape[-1] > most_channels.get(len(shape), math.inf):
         warnings.warn(
             f"Samples of shape {shape} look as if their channels came first, but channels "
             f"are taken from the last axis, of {shape[-1]}. If axis 1 of X holds them, "
@@ -132,8 +131,11 @@ class ImageInput:
                     f"{given}: it must be (height, width, channels), (height, width) or "
                     f"(length, channels), of {math.prod(given)} numbers in all."
                 )
-        if self.input_shape is None or shape != given:
-            _warn_of_channels_first(shape)
+        # whoever gives the shape of an image has seen what it is, of rows less so
+        if self.input_shape is None:
+            _warn_of_channels_first(given, _MOST_CHANNELS)
+        elif shape != given:
+            _warn_of_channels_first(shape, {3: _MOST_CHANNELS[3]})
         self.input_shape_ = self._sample_shape(shape)
         self._given_shape = given
         self._holds_bytes = X.dtype == np.uint8

@@ -7,6 +7,7 @@ from skdeep.layers.composition import Composition, present_layers
 from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
 from skdeep.layers.layer import Layer
+from skdeep.messages import plain
 
 
 class Residual(Composition, Layer):
@@ -100,7 +101,7 @@ class Residual(Composition, Layer):
                 out_shape = tuple(layer.output_shape(shape))
             except ValueError as error:
                 raise ValueError(
-                    f"its layer {name!r}, {layer!r}, cannot take inputs of shape "
+                    f"its layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
                     f"{shape}: {error}"
                 ) from error
             steps.append((name, layer, shape, out_shape))
