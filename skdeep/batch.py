@@ -7,6 +7,7 @@ from scipy.sparse import csr_array, issparse
 
 from skdeep import kernels
 from skdeep.layers.sparse_input import SparseRows
+from skdeep.messages import plain
 from skdeep.program import ROWS, Buffer, Scope
 
 # What the random numbers of augmentation are for; layers have lower numbers.
@@ -96,8 +97,8 @@ class BatchPlan:
         """The plan for some training data."""
         if issparse(data.x) and augmentation:
             raise ValueError(
-                f"{augmentation[0]!r} changes dense samples only. Pass X.toarray(), or set "
-                "augmentation=()."
+                f"{plain(augmentation[0])!r} changes dense samples only. Pass X.toarray(), "
+                "or set augmentation=()."
             )
         return cls(batch_size, whole, issparse(data.x), data.one_hot, tuple(augmentation))
 

@@ -43,7 +43,7 @@ class Epoch:
         How many steps on full batches there are.
 
     last : bound program or None
-        A step on the rows that do not fill a batch.
+        A step on the rows that are left: fewer than a batch, or a few more.
 
     order : ndarray of int or None
         The numbers of the rows in the epoch's order, one batch after the other; None

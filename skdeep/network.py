@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.messages import plain
 from skdeep.probe import layer_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
@@ -108,6 +109,10 @@ class Network:
     shapes : list of tuple of int
         The output shape of each layer.
 
+    least_rows : int
+        The fewest rows of a batch that training can learn from: 2 with batch
+        normalization, unless samples have several places.
+
     plan : BatchPlan or None
         How training gathered its batches.
     """
@@ -120,10 +125,11 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.settings = Settings() if settings is None else settings
         self.plan = None
-        self.shapes = []
+        self.shapes, self.least_rows = [], 1
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
             self.shapes.append(_output_shape(name, layer, shape))
+            self.least_rows = max(self.least_rows, layer.least_rows(shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():
@@ -475,8 +481,8 @@ def _output_shape(name, layer, input_shape):
         return tuple(layer.output_shape(input_shape))
     except ValueError as error:
         raise ValueError(
-            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
-            f"{error}"
+            f"The layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
+            f"{input_shape}: {error}"
         ) from error
 
 

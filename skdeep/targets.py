@@ -1,23 +1,16 @@
 """What targets estimators take: checked before anything is learned from them."""
 
-import datetime
-
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from skdeep.inputs import convert_input
+
 #: The type of targets whose rows are probabilities.
 SOFT = "distribution"
 MULTILABEL = "multilabel-indicator"
-_DATES = (
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    np.datetime64,
-    np.timedelta64,
-)
 
 
 # --- as the user gives them -------------------------------------------------------
@@ -86,19 +79,16 @@ def present_numbers(y, name="y"):
     y = _unmasked(y, name)
     if y is None or issparse(y):
         return y
-    array = np.asarray(y)
-    _refuse_dates(array, name)
-    if array.dtype.kind in "US":
-        return check_array(array, ensure_2d=False, dtype="numeric", input_name=name)
-    if array.dtype != object or _has_own_type(y):
-        return y
     try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+        y = convert_input(y if _has_own_type(y) else np.asarray(y), name=name)
+    except TypeError as error:
         raise ValueError(
             f"{name} must be numbers, but an entry is none: {error}. Convert {name} to "
             "numbers, and leave out samples without a target."
         ) from error
+    if isinstance(y, np.ndarray) and y.dtype.kind in "US":
+        return check_array(y, ensure_2d=False, dtype="numeric", input_name=name)
+    return y
 
 
 def _unmasked(y, name):
@@ -122,17 +112,6 @@ def _has_own_type(y):
     types = getattr(y, "dtypes", getattr(y, "dtype", None))
     types = types if np.ndim(types) else [types]
     return not all(isinstance(kind, np.dtype | type(None)) for kind in types)
-
-
-def _refuse_dates(array, name):
-    kind = array.dtype.kind
-    objects = array.ravel() if kind == "O" else ()
-    if kind not in "mM" and not any(isinstance(item, _DATES) for item in objects):
-        return
-    raise ValueError(
-        f"{name} has dates or durations, which are numbers only in a unit. Say which: "
-        f"({name} - {name}.min()) / np.timedelta64(1, 'D') counts days."
-    )
 
 
 # --- as an array, after scikit-learn's validation ---------------------------------

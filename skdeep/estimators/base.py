@@ -24,7 +24,9 @@ from skdeep.batch import TrainingData
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.layers.activation import ACTIVATIONS
+from skdeep.messages import plain
 from skdeep.named_parameters import NamedParameters
 from skdeep.network import Network, Settings
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
@@ -307,11 +309,10 @@ class BaseNetworkEstimator(
         return self
 
     def _check_data(self, X, y, weight, classes, first, partial):
-        X, y = validate_data(
-            self,
-            X,
+        X, y = self._validate_input(
+            sum_duplicates(convert_input(X)),
             self._present_target(y),
-            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
+            dtypes=[np.float64, np.float32] if first else self._dtypes(),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -321,7 +322,7 @@ class BaseNetworkEstimator(
             self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
-            weight,
+            convert_input(weight, name="sample_weight"),
             X,
             dtype=np.float64,
             ensure_non_negative=True,
@@ -356,10 +357,11 @@ class BaseNetworkEstimator(
             keep_average(network, state, settings)
             return network, state
         network, state = self.network_, self._training_state
-        if repr(layers) != repr(list(network.layers)):
+        before, now = repr(plain(list(network.layers))), repr(plain(layers))
+        if before != now:
             raise ValueError(
                 "The layers changed since the last fit, so training cannot go on from "
-                f"it. They were {list(network.layers)}; they would be {layers}. Set "
+                f"it. They were {before}; they would be {now}. Set "
                 "warm_start=False to start anew."
             )
         if repr(optimizer) != repr(network.optimizer):
@@ -410,6 +412,7 @@ class BaseNetworkEstimator(
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
             self._check_smooth()
+            self._check_batch(np.count_nonzero(data.weight))
             minimize_lbfgs(network, data, state, monitor, self.record)
         else:
             options = self._descent_options(data, state, rule.max_epochs, partial)
@@ -454,13 +457,15 @@ class BaseNetworkEstimator(
             if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
-                    f"{value!r}. Use another optimizer, such as 'adam', with {name}."
+                    f"{plain(value)!r}. Use another optimizer, such as 'adam', with {name}."
                 )
 
     def _descent_options(self, data, state, max_epochs, partial):
         rate = self.learning_rate
+        batch_size = self._batch_rows(np.count_nonzero(data.weight))
+        self._check_batch(batch_size)
         return DescentOptions(
-            batch_size=self._batch_rows(np.count_nonzero(data.weight)),
+            batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=(
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
@@ -470,6 +475,19 @@ class BaseNetworkEstimator(
             augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
+        )
+
+    def _check_batch(self, rows):
+        """Raise a ValueError where batches are too small for batch normalization."""
+        if rows >= self.network_.least_rows:
+            return
+        small = "batch_size is 1: set it to 2 or more"
+        if self.batch_size != 1:
+            small = "there is only 1 sample to train on: give more at a time"
+        raise ValueError(
+            "Batch normalization learns nothing from batches of one sample, whose mean is "
+            f"the sample itself. Here {small}, or set batch_norm=False "
+            "(or leave BatchNorm out: LayerNorm looks at no other samples)."
         )
 
     def _batch_rows(self, n):
@@ -516,17 +534,17 @@ class BaseNetworkEstimator(
             raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
-        X_val, y_val = validate_data(
-            self,
+        X_val, y_val = self._validate_input(
             X_val,
             self._present_target(y_val, "y_val"),
-            **self._data_options(dtypes),
+            dtypes=dtypes,
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
         )
         y_val = self._learn_target(y_val, None, first=False)
-        weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
+        weight = convert_input(sample_weight_val, name="sample_weight_val")
+        weight = _check_sample_weight(weight, X_val, ensure_non_negative=True)
         return X_val, y_val, of_size_one(weight)
 
     # --- predicting ---------------------------------------------------------------
@@ -538,8 +556,12 @@ class BaseNetworkEstimator(
 
     def _network_input(self, X):
         """A user's X, checked, as the network takes it."""
-        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
-        return self._as_samples(X)
+        return self._as_samples(self._validate_input(X, dtypes=self._dtypes(), reset=False))
+
+    def _validate_input(self, X, *y, dtypes, reset, **options):
+        """What a user gave, checked; X in one of the types of floating point."""
+        options = self._data_options(dtypes) | options
+        return validate_data(self, convert_input(X), *y, reset=reset, **options)
 
     def _dtypes(self):
         return [self.network_.dtype]

@@ -15,6 +15,7 @@ from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_s
 from skdeep.estimators.class_weight import class_weight_vector
 from skdeep.estimators.label_weight import balanced_label_weights, label_weights
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
+from skdeep.messages import plain
 from skdeep.targets import MULTILABEL, SOFT, check_classes, present_classes
 
 
@@ -254,8 +255,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 self.classes_, np.unique(classes)
             ):
                 raise ValueError(
-                    f"classes={classes!r} is not the same as in the first call to "
-                    f"partial_fit or fit: {self.classes_!r}."
+                    f"classes={plain(classes)!r} is not the same as in the first call to "
+                    f"partial_fit or fit: {plain(self.classes_)!r}."
                 )
         elif np.ndim(y) == 2 and np.shape(y)[1] > 1:
             classes = None

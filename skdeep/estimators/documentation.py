@@ -18,7 +18,8 @@ PARAMETERS = """
     batch_size : "auto", "full" or int, default="auto"
         The samples in a mini-batch: ``"auto"`` is min(200, n_samples), 1 is stochastic
         gradient descent and ``"full"`` is batch gradient descent. The last batch of an
-        epoch may be smaller; its gradient is the mean over the samples it has.
+        epoch may be smaller; its gradient is the mean over the samples it has. One of a
+        single sample joins the batch before where batch normalization needs two.
 
     max_iter : int, default=200
         The largest number of epochs (for L-BFGS, of iterations).
@@ -66,9 +67,7 @@ or Loss, default="auto"
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
 default="auto"
-        How the weights are drawn. ``"auto"`` is Glorot (uniform) for the first and the
-        last layer and wherever the activation is logistic, tanh or identity; He
-        (uniform) between hidden layers of the ReLU family; LeCun (normal) for SELU.
+        How the weights are drawn. {initializers}
 
     early_stopping : bool, default=False
         Whether to stop when the validation data stop to improve, and to restore the
@@ -205,12 +204,18 @@ _REGRESSOR = {
     "loss_note": '``"auto"`` is the squared error.',
     "classifier_parameters": "",
 }
-_NOT_AVERAGED = {
+_PERCEPTRON = {
+    "initializers": """``"auto"`` is Glorot (uniform) for the first and the
+        last layer and wherever the activation is logistic, tanh or identity; He
+        (uniform) between hidden layers of the ReLU family; LeCun (normal) for SELU.""",
     "averages": '{"ema", "swa"}',
     "averaging": "None",
     "averaging_note": "",
 }
-_AVERAGED = {
+_CONVOLUTIONAL = {
+    "initializers": """``"auto"`` follows the activation, also in the first
+        layer: He (uniform) for the ReLU family, LeCun (normal) for SELU, Glorot (uniform)
+        for logistic, tanh and identity, and for the output layer.""",
     "averages": '{"auto", "ema", "swa"}',
     "averaging": '"auto"',
     "averaging_note": ' ``"auto"`` is ``"ema"``, and None for L-BFGS.',
@@ -225,8 +230,8 @@ def document(*, classifier):
             return cls
         parameters = PARAMETERS
         texts = _CLASSIFIER if classifier else _REGRESSOR
-        averaged = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
-        texts = texts | (_AVERAGED if averaged else _NOT_AVERAGED)
+        convolutional = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
+        texts = texts | (_CONVOLUTIONAL if convolutional else _PERCEPTRON)
         for name, text in {"dropout": DROPOUT, **texts}.items():
             parameters = parameters.replace(f"{{{name}}}", text)
         attributes = (CLASSIFIER_ATTRIBUTES if classifier else "") + ATTRIBUTES

@@ -22,6 +22,8 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_crammer_singer,
     warn_of_gap,
 )
+from skdeep.inputs import convert_input
+from skdeep.messages import plain
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -233,13 +235,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The fitted estimator.
         """
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"LinearSVM needs samples of at least 2 classes, but y has 1 class: "
-                f"{self.classes_[0]!r}."
+                f"{plain(self.classes_[0])!r}."
             )
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -350,6 +353,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             The estimator after another epoch.
         """
         network = vars(self).get("_network")
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=network is None)
         check_classification_targets(y)
         if network is None:

@@ -9,6 +9,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.named_parameters import NamedParameters
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
@@ -57,7 +58,7 @@ class BaseLinearSVM(NamedParameters, BaseEstimator):
         y = present_numbers(y) if options.get("y_numeric") else present_classes(y)
         return validate_data(
             self,
-            X,
+            sum_duplicates(convert_input(X)),
             y,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -114,7 +115,11 @@ class BaseLinearSVM(NamedParameters, BaseEstimator):
     def _linear(self, X):
         check_is_fitted(self)
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+            self,
+            convert_input(X),
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=False,
         )
         z = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return z[:, 0] if z.ndim == 2 and z.shape[1] == 1 else z

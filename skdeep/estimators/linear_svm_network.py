@@ -9,6 +9,7 @@ from sklearn.utils.extmath import randomized_svd, row_norms
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.layers import Dense, Dropout
 from skdeep.losses import EpsilonInsensitive, MulticlassHinge
+from skdeep.messages import plain
 
 # Those whose steps are as long as the gradient is: only data tell how long is too long.
 _SCALED_BY_GRADIENT = ("sgd", "momentum", "nesterov")
@@ -152,7 +153,7 @@ def check_known_classes(estimator, classes):
     if len(classes) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs at least 2 classes, but `classes` names 1 "
-            f"class: {classes[0]!r}."
+            f"class: {plain(classes[0])!r}."
         )
     return classes
 

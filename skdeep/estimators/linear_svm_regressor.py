@@ -15,6 +15,7 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_regression,
     warn_of_gap,
 )
+from skdeep.inputs import convert_input
 
 
 class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
@@ -177,6 +178,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The fitted estimator.
         """
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True, y_numeric=True)
         y = y.astype(np.float64)
         weight = _check_sample_weight(
@@ -230,6 +232,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             The estimator after another epoch.
         """
         network = vars(self).get("_network")
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=network is None, y_numeric=True)
         if network is None:
             weight = _check_sample_weight(sample_weight, X, dtype=np.float64)

@@ -7,6 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.messages import plain
 from skdeep.solvers.certificate import certify, dual_guess
 from skdeep.solvers.crammer_singer import (
     MulticlassProblem,
@@ -201,7 +202,7 @@ def warn_of_gap(machines, names, tol, max_iter):
         return
     which = ""
     if len(machines) > 1:
-        which = f" for class {', '.join(repr(names[k]) for k in late)}"
+        which = f" for class {', '.join(repr(plain(names[k])) for k in late)}"
     warnings.warn(
         f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
         "objective may be so much higher than the optimum. The best solution found was "

@@ -74,6 +74,10 @@ class Layer(NamedParameters, BaseEstimator):
         """The arrays kept besides: a dict from name to `State`."""
         return {}
 
+    def least_rows(self, input_shape):
+        """The fewest rows of a batch that can be learned from."""
+        return 1
+
     def frozen(self):
         """A layer that does in training what this one does in prediction."""
         return self

@@ -1,5 +1,6 @@
 """Batch normalization and layer normalization."""
 
+import math
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
@@ -18,6 +19,8 @@ class BatchNorm(Layer):
     not depend on what else is predicted, and never changes them.
 
     Of images and signals each channel is normalized, over the samples and all places.
+    Of other inputs a batch of one sample would leave nothing but zeros: it is refused,
+    and a last batch of one sample joins the batch before.
 
     Parameters
     ----------
@@ -62,6 +65,10 @@ class BatchNorm(Layer):
             "running_mean": State(shape, 0.0),
             "running_variance": State(shape, 1.0),
         }
+
+    def least_rows(self, input_shape):
+        """2, unless a sample has several places: a mean of one number leaves nothing."""
+        return 2 if math.prod(input_shape[:-1]) == 1 else 1
 
     def frozen(self):
         return _FrozenBatchNorm(self.momentum, self.epsilon)

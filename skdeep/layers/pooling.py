@@ -11,6 +11,7 @@ from skdeep.layers.window import (
     by_place,
     check_image,
 )
+from skdeep.messages import plain
 from skdeep.program import ROWS
 
 _PARAMETERS = """Parameters
@@ -53,8 +54,8 @@ class _Pool(Layer):
             last = (window.out_size[axis] - 1) * window.strides[axis] - before
             if before >= size or last >= window.in_size[axis]:
                 raise ValueError(
-                    f"with padding={self.padding!r}, a window of pool_size="
-                    f"{self.pool_size!r} would lie outside of the input."
+                    f"with padding={plain(self.padding)!r}, a window of pool_size="
+                    f"{plain(self.pool_size)!r} would lie outside of the input."
                 )
         return window.output_shape(input_shape[-1])
 

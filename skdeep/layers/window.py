@@ -6,6 +6,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.messages import plain
 from skdeep.program import ROWS
 
 _WHOLE = [Interval(Integral, 1, None, closed="left"), tuple, list]
@@ -132,10 +133,11 @@ def _per_axis(name, value, n):
     if len(values) != n:
         kind = "signals have 1 axis" if n == 1 else "images have 2 axes"
         raise ValueError(
-            f"{name}={value!r} has {len(values)} numbers, but {kind} besides channels."
+            f"{name}={plain(value)!r} has {len(values)} numbers, but {kind} besides "
+            "channels."
         )
     if not all(isinstance(v, Integral) and v >= 1 for v in values):
-        raise ValueError(f"{name}={value!r} must be whole numbers of at least 1.")
+        raise ValueError(f"{name}={plain(value)!r} must be whole numbers of at least 1.")
     return tuple(int(v) for v in values)
 
 
@@ -149,15 +151,15 @@ def _padding(padding, axis, n, size, reach, stride):
     if not isinstance(padding, Integral):
         if len(padding) != n:
             raise ValueError(
-                f"padding={padding!r} must have an entry for each of {n} axes: a number, "
-                "or a pair for before and after."
+                f"padding={plain(padding)!r} must have an entry for each of {n} axes: a "
+                "number, or a pair for before and after."
             )
         padding = padding[axis]
     pair = (padding, padding) if isinstance(padding, Integral) else tuple(padding)
     if len(pair) != 2 or not all(isinstance(p, Integral) and p >= 0 for p in pair):
         raise ValueError(
-            f"padding={padding!r} must be whole numbers of at least 0: one, or a pair for "
-            "before and after."
+            f"padding={plain(padding)!r} must be whole numbers of at least 0: one, or a "
+            "pair for before and after."
         )
     return int(pair[0]), int(pair[1])
 

@@ -40,8 +40,9 @@ def batch_norm_forward(
     if x.ndim == 3:
         np.divide(share[:, :1], x.shape[1], out=share)
     # Running averages start as plain means, so that they never remember their start;
-    # a last batch that is not full counts as much as it is full.
-    update = max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size
+    # a last batch that is not full counts as much as it is full, and one with a row more
+    # no more than all.
+    update = min(1.0, max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size)
     share = share.reshape(-1)
     x, normalized, out = (a.reshape(-1, a.shape[-1]) for a in (x, normalized, out))
 
