@@ -1,15 +1,45 @@
-"""Where training diverged: the step, and the layer whose gradient blew up first.
+"""What divergence is, and where it began: the step, and the layer that blew up first.
 
-Nothing is watched while training goes well. A failed epoch is done again, one step after
-the other, from a copy of the training state that is taken now and then: random numbers
-are a function of the step, so that everything happens as it did before.
+Training has diverged where an epoch leaves something that is no number any more
+(`what_failed`), or where a fit ends far above where it began (`is_far_above`).
+
+Nothing else is watched while training goes well. A failed epoch is done again, one step
+after the other, from a copy of the training state that is taken now and then: random
+numbers are a function of the step, so that everything happens as it did before.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from skdeep.training.state import Snapshot
+
+
+def what_failed(cost, network):
+    """Say what an epoch of training left that is infinite or NaN.
+
+    Parameters
+    ----------
+    cost : float
+        The epoch's cost.
+
+    network : Network
+        The network after it.
+
+    Returns
+    -------
+    failure : str
+        Empty where all is finite.
+    """
+    if not math.isfinite(cost):
+        return f"the loss became {cost}"
+    return "" if network.is_finite() else "the weights became too large"
+
+
+def is_far_above(cost, first):
+    """Whether a cost is so much higher than the first that training undid itself."""
+    return cost > first + max(1.0, abs(first))
 
 
 class RestartPoint:

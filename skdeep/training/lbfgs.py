@@ -31,7 +31,21 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
 
     record : {"gradients"} or None, default=None
         What is recorded of each iteration besides the loss.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user ended training; the network has the best weights so far.
     """
+    try:
+        _minimize(network, data, state, monitor, record)
+        monitor.finish()
+    except KeyboardInterrupt:
+        monitor.interrupt()
+        raise
+
+
+def _minimize(network, data, state, monitor, record):
     rows, merged = distinct_samples(data)
     weight = np.zeros_like(data.weight)
     weight[rows] = merged / merged.sum()
@@ -105,6 +119,3 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
         monitor.tasks.abandon_epoch()
     except StopIteration:
         pass
-    except KeyboardInterrupt:
-        monitor.interrupt()
-    monitor.finish()

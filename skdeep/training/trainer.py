@@ -11,6 +11,7 @@ from skdeep.schedules import Progress
 from skdeep.training.averaging import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
 from skdeep.training.gradient_flow import begin_recording, update_ratios
+from skdeep.training.series import Series
 
 # A copy of the training state costs little beside so many steps.
 _RESTART_STEPS = 256
@@ -191,7 +192,7 @@ class Epochs:
 
     def _rates(self, epoch, step):
         options = self.options
-        monitored = self.state.history.get("monitored", ())[:epoch]
+        monitored = self.state.history.get("monitored", Series()).first(epoch)
         progress = Progress(epoch, step, self.steps, options.planned_epochs, monitored)
         return options.learning_rate * options.schedule.factors(progress)
 
@@ -264,6 +265,11 @@ def descend(network, data, options, state, monitor):
 
     monitor : Monitor
         Ends every epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user ended training; the network has the best weights so far.
     """
     epochs = Epochs(network, data, options, state)
     try:
@@ -271,6 +277,7 @@ def descend(network, data, options, state, monitor):
             monitor.start_epoch()
             cost, rates, flow = epochs.run()
             monitor.end_epoch(cost, rates, epochs.explain_divergence, flow)
+        monitor.finish()
     except KeyboardInterrupt:
         monitor.interrupt()
-    monitor.finish()
+        raise
