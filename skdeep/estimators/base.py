@@ -431,7 +431,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         state.ending = "no_improvement"
         warn_user(
             f"Early stopping ended training: the {state.watched} had not improved for "
-            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
+            f"{state.waited} calls. The {state.best_name()} "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",

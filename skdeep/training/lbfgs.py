@@ -65,7 +65,7 @@ def _minimize(network, data, state, monitor, record):
         last["cost"], last["gradient"] = evaluate(parameters)
         return last["cost"], last["gradient"]
 
-    def explain():
+    def explain(largest):
         step = Step(
             epoch=state.epoch + 1,
             number=1,
@@ -74,7 +74,7 @@ def _minimize(network, data, state, monitor, record):
             learning_rate=1.0,
             update_failed=False,
         )
-        return explain_divergence([step])
+        return explain_divergence([step], largest)
 
     def end_iteration(intermediate_result):
         # the last evaluation may have been elsewhere on the line that was searched

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sklearn.exceptions import ConvergenceWarning
 
 from skdeep.notices import warn_user
-from skdeep.training.divergence import is_far_above, what_failed
+from skdeep.training.divergence import is_far_above, largest_cost, what_failed
 from skdeep.training.state import Snapshot
 
 
@@ -119,14 +119,15 @@ class Monitor:
             The learning rate of each of its steps.
 
         explain : callable
-            Says in words where the epoch's cost or weights stopped to be finite, where
-            they did.
+            Says in words where the epoch's cost or weights stopped to be finite, or the
+            cost rose above a given one, where they did.
 
         flow : dict of str to ndarray or None, default=None
             What was measured of the gradients.
         """
         values, monitored = {"loss": cost}, cost
-        failure = what_failed(cost, self.network)
+        largest = largest_cost(self._first_cost())
+        failure = what_failed(cost, largest, self.network)
         if not failure and self.validate is not None:
             validation, value = self.validate()
             values |= validation
@@ -134,7 +135,7 @@ class Monitor:
             if math.isinf(values["validation_loss"]):
                 failure = "the outputs for the validation data became too large"
         if failure:
-            self._end_diverged(failure, explain)
+            self._end_diverged(failure, explain(largest))
             return
         self._in_epoch = False
         self.state.epoch += 1
@@ -148,10 +149,16 @@ class Monitor:
         if self.tasks.end_epoch(self):
             self.state.ending = self.state.ending or "callback"
 
+    def _first_cost(self):
+        """That of this call; of calls whose data differ, that of the very first."""
+        costs = self.state.history.get("loss", ())
+        number = 0 if self.rule.pauses else self.state.first_epoch
+        return costs[number] if number < len(costs) else math.inf
+
     def _compare(self, monitored, values):
         state = self.state
         if math.isnan(monitored):
-            self._warn_undefined()
+            self._tell_undefined()
             monitored = math.inf
         if self._on_validation and math.isinf(state.best):
             self._compare_with_start(monitored, values)
@@ -178,16 +185,19 @@ class Monitor:
             state.best = value
         now.restore(self.network, state.average)
 
-    def _warn_undefined(self):
+    def _tell_undefined(self):
+        """A monitored score that is NaN: an error at first, a warning later."""
+        text = (
+            f"Early stopping watches the {self.state.watched}, which is NaN: it is not "
+            "defined for these validation data{}. Some scores need samples of every class, "
+            "or two samples: give other validation data (X_val and y_val), a larger "
+            "validation_fraction, or another monitor, such as 'loss'."
+        )
+        if math.isinf(self.state.best):
+            raise ValueError(text.format(""))
         if not self._told_undefined:
             self._told_undefined = True
-            warn_user(
-                f"Early stopping watches the {self.state.watched}, which is NaN: it is "
-                "not defined for these validation data. Such an epoch counts as one "
-                "without improvement. Some scores need samples of every class: give other "
-                "validation data (X_val and y_val), a larger validation_fraction, or "
-                "another monitor, such as 'loss'."
-            )
+            warn_user(text.format(", and counts as no improvement"))
 
     def _print(self, values, rate):
         texts = [f"{name} {value:.6g}" for name, value in values.items()]
@@ -242,10 +252,10 @@ class Monitor:
         state = self.state
         if state.ending == "diverged":
             return  # and said so
-        costs = state.history["loss"][state.first_epoch :]
-        if is_far_above(costs[-1], costs[0]):
+        first, last = self._first_cost(), state.history["loss"][-1]
+        if is_far_above(last, first):
             state.best_weights.restore(self.network, state.average)
-            self._warn_diverged(f"from a loss of {costs[0]:.6g} to {costs[-1]:.6g}.")
+            self._warn_diverged(f"from a loss of {first:.6g} to {last:.6g}.")
         elif self.rule.restore_best and state.best < math.inf and not state.best_epoch:
             self._warn_diverged("on the validation data, where no epoch was better.")
         elif state.ending == "max_iter" and not self.rule.planned:
@@ -256,8 +266,7 @@ class Monitor:
                 ConvergenceWarning,
             )
 
-    def _end_diverged(self, failure, explain):
-        where = explain()
+    def _end_diverged(self, failure, where):
         self.state.best_weights.restore(self.network, self.state.average)
         epoch = self.state.epoch + 1
         self._warn_diverged(f"in epoch {epoch}{where or f': {failure}.'}")
@@ -265,12 +274,9 @@ class Monitor:
 
     def _warn_diverged(self, what):
         self.state.ending = "diverged"
-        if self.state.best_epoch:
-            kept = f"The weights of the best epoch, {self.state.best_epoch}, were kept."
-        else:
-            kept = "The initial weights were kept, since no epoch ended better."
         warn_user(
-            f"Training diverged {what} {kept} Scale the features (StandardScaler), lower "
-            "learning_rate, or set gradient_clip_norm=1.0.",
+            f"Training diverged {what} The {self.state.best_name()} were kept. Scale "
+            "the features (StandardScaler), lower learning_rate, or set "
+            "gradient_clip_norm=1.0.",
             ConvergenceWarning,
         )

@@ -141,6 +141,12 @@ class TrainingState:
         """Begin another call of `fit`, after those before."""
         self.first_epoch, self.ending = self.epoch, ""
 
+    def best_name(self):
+        """What the best weights so far are, in words."""
+        if self.best_epoch:
+            return f"weights of the best epoch, {self.best_epoch},"
+        return "initial weights, since no epoch was better,"
+
     def watch(self, watched):
         """Compare values of another kind from now on, and forget those of the last."""
         if watched != self.watched:

@@ -203,14 +203,16 @@ class Epochs:
 
     # --- an epoch that failed -----------------------------------------------------
 
-    def explain_divergence(self):
+    def explain_divergence(self, largest):
         """Do the last epochs again to find where they failed, and say so.
+
+        Losses fail above the largest.
 
         The optimizer's state is left as it was at the start; the weights are not.
         """
         state, memory = self.state, self._memory
         with np.errstate(all="ignore"):
-            explanation = explain_divergence(self._replay(state.epoch + 1))
+            explanation = explain_divergence(self._replay(state.epoch + 1), largest)
         self._restart.restore(self.network, state)
         memory.step[0] = state.step = self._restart.step
         return explanation
