@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.batch import OneHot
+from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_size_one
 from skdeep.estimators.class_weight import class_weight_vector
 from skdeep.estimators.label_weight import balanced_label_weights, label_weights
@@ -203,6 +204,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
     # --- fitting ------------------------------------------------------------------
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,

@@ -5,6 +5,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import REGRESSION_LOSSES, Loss
 from skdeep.targets import check_numbers, present_numbers
@@ -54,6 +55,7 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         return target, None
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
