@@ -6,31 +6,33 @@ and ``d_z``, weighted, so that ``sum(weight * losses)`` is the mean loss and ``d
 its derivative. With several independent outputs, a row's loss is the mean over them.
 """
 
+import inspect
 import math
 
 import numpy as np
 from scipy.special import expit, xlogy
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled, kernel
 
-_loss = kernel(
-    "rows",
-    writes="losses d_z",
-    z=0,
-    target=0,
-    weight=0,
-    norm=0,
-    work=0,
-    work_2=0,
-    work_3=0,
-    work_4=0,
-    mask=0,
-    losses=0,
-    d_z=0,
-)
+_SHAPES = {
+    **dict.fromkeys(
+        ("z", "target", "d_z", "work", "work_2", "work_3", "work_4"), "rows outputs"
+    ),
+    **dict.fromkeys(("weight", "losses", "norm"), "rows"),
+    **dict.fromkeys(("gamma", "delta", "quantile"), "number"),
+    "mask": "bool: rows outputs",
+}
 
 
-@kernel(None, writes="total")
+def _loss(function):
+    names = inspect.signature(function).parameters
+    scratch = {"norm", "work", "work_2", "work_3", "work_4", "mask"} & names.keys()
+    shapes = {name: _SHAPES[name] for name in names}
+    declare = compiled("rows", writes="losses d_z", scratch=" ".join(scratch), **shapes)
+    return declare(function)
+
+
+@compiled(None, writes="total", losses="rows", weight="rows", total="float64: 1")
 def sum_losses(losses, weight, total):
     """Add the batch's mean loss, times its rows, to the sum of the epoch."""
     total += losses.shape[0] * np.dot(losses, weight)
@@ -39,7 +41,9 @@ def sum_losses(losses, weight, total):
 def python_loss(loss):
     """A kernel that asks a Python object for values and gradients; it may allocate."""
 
-    @kernel("rows", writes="losses d_z", z=0, target=0, weight=0, losses=0, d_z=0)
+    shapes = {n: _SHAPES[n] for n in ("z", "target", "weight", "losses", "d_z")}
+
+    @kernel("rows", writes="losses d_z", **shapes)
     def python_loss(z, target, weight, losses, d_z):
         losses[...] = loss.value(target, z)
         np.multiply(loss.gradient(target, z), weight[:, np.newaxis], out=d_z)
