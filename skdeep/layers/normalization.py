@@ -82,7 +82,6 @@ class BatchNorm(Layer):
         x, flat_out = _by_place(x), _by_place(out)
         scope.call(
             kernels.batch_norm_forward,
-            scratch=features,
             x=x,
             weight=scope.shared["weight"],
             step=scope.shared["step"],
@@ -102,7 +101,6 @@ class BatchNorm(Layer):
         out = scope.buffer("out", x.shape)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=x.shape[-1:],
             x=_by_place(x),
             epsilon=float(self.epsilon),
             **scope.parameters,
@@ -161,7 +159,6 @@ class _FrozenBatchNorm(BatchNorm):
         zeros = scope.buffer("zeros", features)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=features,
             x=_by_place(d_out),
             epsilon=float(self.epsilon),
             scale=scope.parameters["scale"],
@@ -234,7 +231,6 @@ class LayerNorm(Layer):
         d_x = scope.buffer("d_x", d_out.shape)
         scope.call(
             kernels.layer_norm_backward_input,
-            scratch=scope["normalized"].shape,
             d_out=_by_place(d_out),
             normalized=scope["normalized"],
             scale=scope.parameters["scale"],

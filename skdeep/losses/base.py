@@ -145,7 +145,6 @@ class Loss(BaseEstimator):
         d_z = scope.buffer("d_z", z.shape)
         scope.call(
             self._kernel(),
-            scratch=z.shape,
             z=z,
             target=target,
             weight=weight,

@@ -6,8 +6,9 @@ feature sqrt(rho): the caller moves its multiplier.
 """
 
 import math
+from functools import partial
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 _MASK = (1 << 64) - 1
 # The progress array's entries: epochs done, rows that are not set aside, random state,
@@ -74,7 +75,32 @@ def _descend(
     progress[RANDOM] = random - (1 << 64) if random >> 63 else random
 
 
-@kernel(None, writes="w alpha order progress bounds")
+def _check(w, alpha, progress, bounds, **_):
+    if not 0 <= progress[ACTIVE] <= len(alpha) or progress.shape != (4,):
+        raise ValueError(f"progress={progress} is none of {len(alpha)} rows.")
+
+
+_declare = partial(
+    compiled,
+    None,
+    writes="w alpha order progress bounds",
+    check=_check,
+    sign="alphas",
+    threshold="alphas",
+    limit="alphas",
+    ridge="alphas",
+    curvature="alphas",
+    rho="number",
+    tol="number",
+    epochs="number",
+    alpha="alphas",
+    order="int64<alphas: alphas",
+    progress="int64: 4",
+    bounds="2",
+)
+
+
+@_declare(x="rows columns", w="weights")
 def coordinate_descent(
     x, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
     w, alpha, order, progress, bounds,
@@ -97,7 +123,12 @@ def coordinate_descent(
     )  # fmt: skip
 
 
-@kernel(None, writes="w alpha order progress bounds")
+@_declare(
+    values="entries",
+    columns="int<weights: entries",
+    row_end="int<=entries: rows",
+    w="weights",
+)
 def sparse_coordinate_descent(
     values, columns, row_end, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
     w, alpha, order, progress, bounds,

@@ -9,32 +9,37 @@ Losses of labels take ``label_weight``, None or of shape (2, n_outputs): an outp
 is multiplied by the first row, plus the second times its target.
 """
 
+import inspect
 import math
 
 import numpy as np
 from scipy.special import expit, xlogy
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled, kernel
 
-_loss = kernel(
-    "rows",
-    writes="losses d_z",
-    z=0,
-    target=0,
-    weight=0,
-    norm=0,
-    work=0,
-    work_2=0,
-    work_3=0,
-    work_4=0,
-    work_5=0,
-    mask=0,
-    losses=0,
-    d_z=0,
-)
+_SCRATCH = ("norm", "work", "work_2", "work_3", "work_4", "work_5", "mask")
+_SHAPES = {
+    **dict.fromkeys(("z", "target", "d_z", *_SCRATCH), "rows outputs"),
+    **dict.fromkeys(("weight", "losses", "norm"), "rows"),
+    **dict.fromkeys(("gamma", "delta", "quantile"), "number"),
+    "label_weight": "2 outputs",
+    "mask": "bool: rows outputs",
+}
 
 
-@kernel(None, writes="total")
+def _loss(function):
+    names = inspect.signature(function).parameters
+    declare = compiled(
+        "rows",
+        writes="losses d_z",
+        scratch=" ".join(name for name in names if name in _SCRATCH),
+        optional="label_weight",
+        **{name: _SHAPES[name] for name in names},
+    )
+    return declare(function)
+
+
+@compiled(None, writes="total", losses="rows", weight="rows", total="float64: 1")
 def sum_losses(losses, weight, total):
     """Add the batch's mean loss, times its rows, to the sum of the epoch."""
     total += losses.shape[0] * np.dot(losses, weight)
@@ -43,7 +48,9 @@ def sum_losses(losses, weight, total):
 def python_loss(loss):
     """A kernel that asks a Python object for values and gradients; it may allocate."""
 
-    @kernel("rows", writes="losses d_z", z=0, target=0, weight=0, losses=0, d_z=0)
+    shapes = {n: _SHAPES[n] for n in ("z", "target", "weight", "losses", "d_z")}
+
+    @kernel("rows", writes="losses d_z", **shapes)
     def python_loss(z, target, weight, losses, d_z):
         losses[...] = _of_shape(loss.value(target, z), losses.shape, loss, "value")
         gradient = _of_shape(loss.gradient(target, z), z.shape, loss, "gradient")
