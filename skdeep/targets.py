@@ -92,15 +92,14 @@ def present_numbers(y, name="y"):
 
 
 def _unmasked(y, name):
-    if not isinstance(y, np.ma.MaskedArray):
-        return y
-    masked = np.count_nonzero(np.ma.getmaskarray(y))
+    parts = y if isinstance(y, list | tuple) else (y,)
+    masked = sum(np.ma.count_masked(v) for v in parts if isinstance(v, np.ma.MaskedArray))
     if masked:
         raise ValueError(
-            f"{masked} of the {y.size} entries of {name} are masked, but every sample "
-            "needs its target. Leave samples with a masked target out."
+            f"Masked entries of {name}: {masked}. Every sample needs its target: leave "
+            "those out whose target is masked."
         )
-    return y.data
+    return y.data if isinstance(y, np.ma.MaskedArray) else y
 
 
 def _is_missing(item):

@@ -20,7 +20,16 @@ from skdeep import (
     SequentialRegressor,
 )
 from skdeep.layers import Dense
-from skdeep.losses import EpsilonInsensitive, Loss, MulticlassHinge
+from skdeep.losses import (
+    EpsilonInsensitive,
+    KLDivergence,
+    Loss,
+    MulticlassHinge,
+    SigmoidCrossEntropy,
+    SigmoidFocal,
+    SoftmaxCrossEntropy,
+    SoftmaxFocal,
+)
 from skdeep.preprocessing import TargetScaler
 
 pytestmark = pytest.mark.filterwarnings(
@@ -153,18 +162,29 @@ def test_labels_of_any_type_that_are_0_and_1_are_taken(kind):
 # --- losses that compare classes ----------------------------------------------------
 
 
-def test_a_loss_that_compares_classes_has_an_output_for_each_of_two():
+COMPARING = [MulticlassHinge(), SoftmaxCrossEntropy(), SoftmaxFocal(), KLDivergence()]
+
+
+@pytest.mark.parametrize("loss", COMPARING)
+def test_a_loss_that_compares_classes_has_an_output_for_each_of_two(loss):
     y = (X[:, 0] > 0).astype(int)
-    model = MLPClassifier((), loss=MulticlassHinge(), learning_rate=0.1, random_state=0)
+    model = MLPClassifier((), loss=loss, learning_rate=0.1, random_state=0)
     model.fit(X, y)
     assert model.network_.shapes[-1] == (2,)
     assert min(model.loss_curve_) >= 0  # with one output it fell without an end
     assert model.score(X, y) == 1.0
 
 
-def test_a_loss_that_compares_classes_refuses_labels():
+@pytest.mark.parametrize("loss", COMPARING[:3])
+def test_a_loss_that_compares_classes_refuses_labels(loss):
     with refused("compares classes that exclude each other, but y has labels"):
-        MLPClassifier(loss=MulticlassHinge()).fit(X, LABELS)
+        MLPClassifier(loss=loss).fit(X, LABELS)
+
+
+@pytest.mark.parametrize("loss", [SigmoidCrossEntropy(), SigmoidFocal()])
+def test_probabilities_of_many_classes_that_do_not_sum_to_one_are_refused(loss):
+    with refused("is for two classes and for labels"):
+        MLPClassifier(loss=loss).fit(X, CLASSES)
 
 
 # --- classes of all types -----------------------------------------------------------
@@ -225,19 +245,24 @@ def test_classes_may_be_of_any_type_that_has_an_order(name, code):
 
 @each_classifier
 def test_masked_classes_are_refused(name):
-    with refused(f"{N // 3} of the {N} entries of y are masked"):
+    with refused(f"Masked entries of y: {N // 3}. Every sample needs its target"):
         CLASSIFIERS[name]().fit(samples(name), np.ma.masked_array(CLASSES, CLASSES == 1))
 
 
 @each_regressor
 def test_masked_numbers_are_refused(name):
-    with refused(f"1 of the {N} entries of y are masked"):
+    with refused("Masked entries of y: 1"):
         y = np.ma.masked_array(NUMBERS, np.arange(N) == 3)
         REGRESSORS[name]().fit(samples(name), y)
 
 
+def test_masked_entries_of_a_list_are_refused():
+    with refused("Masked entries of y: 1"):
+        MLPRegressor().fit(X, [*NUMBERS[:-1], np.ma.masked])
+
+
 def test_masked_validation_targets_are_refused():
-    with refused("entries of y_val are masked"):
+    with refused("Masked entries of y_val: 8"):
         y_val = np.ma.masked_array(CLASSES, CLASSES == 1)
         MLPClassifier().fit(X, CLASSES, X_val=X, y_val=y_val)
 

@@ -22,6 +22,7 @@ _GAMMA = [Interval(Real, 0, None, closed="left")]
 class _Softmax(KernelLoss):
     task = "classification"
     probabilistic = True
+    joint_outputs = True
 
     def inverse_link(self, z):
         return softmax(z, axis=1)
@@ -48,6 +49,14 @@ class _IndependentOutputs(KernelLoss):
 
 class _Sigmoid(_IndependentOutputs):
     probabilistic = True
+
+    def resolve(self, target_type):
+        if target_type == "multiclass":
+            raise ValueError(
+                f"{self!r} is for two classes and for labels: its probabilities of many "
+                "classes would not sum to 1. Use CrossEntropy() or Focal()."
+            )
+        return self
 
     def inverse_link(self, z):
         return expit(z)
@@ -188,7 +197,6 @@ class KLDivergence(_Softmax):
 
     kernel = kernels.softmax_kl_divergence
     soft_targets = True
-    joint_outputs = True
 
 
 class Hinge(_IndependentOutputs):
