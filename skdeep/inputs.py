@@ -19,6 +19,7 @@ NUMBERS = (
 _PLAIN = frozenset("dfe?bBhHiIlLqQ")
 _DATES = (np.datetime64, np.timedelta64, datetime.date, datetime.time, datetime.timedelta)
 _INDEX_TYPES = np.dtype(np.int32), np.dtype(np.int64)
+_UNSIGNED = dict(zip(_INDEX_TYPES, (np.uint32, np.uint64), strict=True))
 
 
 def convert_input(X, *, allow_nan=False, name="X"):
@@ -165,22 +166,25 @@ def _is_plain(X):
         indices.dtype == indptr.dtype
         and indices.dtype in _INDEX_TYPES
         and len(data) == len(indices) == indptr[-1]
-        and all(a.flags.c_contiguous for a in (data, indices, indptr))
+        and data.flags.c_contiguous
+        and indices.flags.c_contiguous
+        and indptr.flags.c_contiguous
     )
 
 
 def _check_compressed(X, name):
     data, indices, indptr = X.data, X.indices, X.indptr
-    block = data.shape[1:] if X.format == "bsr" else (1, 1)
-    n_major, n_minor = (n // size for n, size in zip(X.shape, block, strict=True))
+    if indices.ndim != 1 or data.ndim != (3 if X.format == "bsr" else 1):
+        _refuse(name, f"indices have shape {indices.shape}, and data {data.shape}")
+    n_major, n_minor = X.shape
     if X.format == "csc":
         n_major, n_minor = n_minor, n_major
+    elif X.format == "bsr":
+        n_major, n_minor = n_major // data.shape[1], n_minor // data.shape[2]
     if indices.dtype.kind not in "iu" or indptr.dtype.kind not in "iu":
         _refuse(name, f"its indices are of type {indices.dtype} and {indptr.dtype}")
     if indptr.shape != (n_major + 1,):
         _refuse(name, f"indptr has shape {indptr.shape} instead of ({n_major + 1},)")
-    if indices.ndim != 1 or data.ndim != (3 if X.format == "bsr" else 1):
-        _refuse(name, f"indices have shape {indices.shape}, and data {data.shape}")
     if indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
         _refuse(name, "indptr does not rise from 0 on")
     n_entries = int(indptr[-1])
@@ -208,7 +212,8 @@ def _check_range(places, stop, what, name):
     if not places.size:
         return
     # a negative number is a large one without its sign: one pass finds both
-    if int(places.view(places.dtype.str.replace("i", "u")).max()) >= stop:
+    unsigned = _UNSIGNED.get(places.dtype) or places.dtype.str.replace("i", "u")
+    if places.view(unsigned).max() >= stop:
         _refuse(
             name,
             f"`{what}` go from {places.min()} to {places.max()}, but must be from 0 to "

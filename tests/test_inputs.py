@@ -165,6 +165,14 @@ def first_classes(model):
     return {"classes": [0, 1]} if hasattr(model, "classes_") else {}
 
 
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_sparse_labels_that_contradict_themselves_are_refused(damage):
+    labels = damaged(damage)
+    labels.data = np.ones(len(labels.data), dtype=int)
+    with pytest.raises(ValueError, match="y is a sparse matrix that contradicts itself"):
+        MLPClassifier((4,), max_iter=2).fit(DENSE, labels)
+
+
 @of([MLPClassifier((4,), max_iter=2), LinearSVM(), MaxAbsScaler()])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_other_index_types_and_formats_are_checked_too(estimator, damage):

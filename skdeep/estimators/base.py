@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -601,6 +602,9 @@ class BaseNetworkEstimator(
     def _validate_input(self, X, *y, dtypes, reset, **options):
         """What a user gave, checked; X in one of the types of floating point."""
         options = self._data_options(dtypes) | options
+        y = [
+            convert_input(labels, name="y") if issparse(labels) else labels for labels in y
+        ]
         return validate_data(self, convert_input(X), *y, reset=reset, **options)
 
     def _dtypes(self):
