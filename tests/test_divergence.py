@@ -265,9 +265,7 @@ def test_partial_fit_recognises_it_and_keeps_the_best(loss, early_stopping):
         warnings.simplefilter("always")
         for _ in range(7):
             if not caught:
-                model.partial_fit(
-                    X_NOISE, Y_NOISE, X_val=X_NOISE[:50], y_val=Y_NOISE[:50]
-                )
+                model.partial_fit(X_NOISE, Y_NOISE, X_val=X_NOISE[:50], y_val=Y_NOISE[:50])
     texts = [str(warning.message) for warning in caught]
     assert len(texts) == 1 and "Training diverged in epoch" in texts[0]
     assert np.mean((model.predict(X_NOISE) - Y_NOISE) ** 2) < 10 * np.mean(Y_NOISE**2)
