@@ -314,7 +314,8 @@ def test_the_default_is_the_optimizers_own(digits, name, as_object):
 
 def test_adamw_decays_visibly_by_default(digits):
     X, y = digits
-    options = dict(optimizer="adamw", learning_rate=0.01, random_state=0)
+    options = dict(optimizer="adamw", learning_rate=0.01, max_iter=100, random_state=0)
+    options |= dict(n_iter_no_change=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         norms = [

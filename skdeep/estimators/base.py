@@ -359,7 +359,8 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
                 f"it. They were {list(network.layers)}; they would be {layers}. Set "
                 "warm_start=False to start anew."
             )
-        if repr(optimizer) != repr(network.optimizer):
+        same = optimizer is network.optimizer  # a name stands for one object
+        if not same and repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer

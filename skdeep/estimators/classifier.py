@@ -220,6 +220,12 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         goes_on = hasattr(self, "n_iter_")
         if goes_on:

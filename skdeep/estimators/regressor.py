@@ -80,6 +80,12 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         return self._fit(
             X,
