@@ -412,6 +412,13 @@ def test_where_too_few_samples_can_be_set_aside_the_error_says_what_to_do(make, 
     assert "test_size" not in str(caught.value)
 
 
+def test_one_sample_of_validation_is_enough_to_watch_the_loss():
+    model = MLPRegressor(early_stopping=True, n_iter_no_change=2, random_state=0)
+    model.fit(FEW[:8], FEW[:8, 0])
+    assert np.isfinite(model.validation_loss_curve_).all()
+    assert np.isnan(model.validation_scores_).all()
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_monitor_that_is_not_defined_is_an_error(method):
     y = np.repeat([0, 1], 30)

@@ -18,9 +18,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
-from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer

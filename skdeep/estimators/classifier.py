@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skdeep.estimators.all_or_nothing import all_or_nothing
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
 

@@ -159,6 +159,8 @@ ATTRIBUTES = """
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
         (n_steps,) the ``"learning_rate"`` of every single step.
+        All epochs are kept: each, and so each call of `partial_fit`, takes the memory of
+        two numbers, with validation data of four, and of the rates that changed.
         With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
         are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
         clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
