@@ -19,9 +19,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
-from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
@@ -391,7 +391,8 @@ class BaseNetworkEstimator(
                 f"it. They were {before}; they would be {now}. Set "
                 "warm_start=False to start anew."
             )
-        if repr(optimizer) != repr(network.optimizer):
+        same = optimizer is network.optimizer  # a name stands for one object
+        if not same and repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer

@@ -10,8 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.batch import OneHot
-from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_size_one
 from skdeep.estimators.class_weight import class_weight_vector
 from skdeep.estimators.label_weight import balanced_label_weights, label_weights
@@ -250,6 +250,12 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         goes_on = hasattr(self, "n_iter_")
         if goes_on:

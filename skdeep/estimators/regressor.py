@@ -5,7 +5,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skdeep.estimators.all_or_nothing import all_or_nothing
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import REGRESSION_LOSSES, Loss
 from skdeep.targets import check_numbers, present_numbers
@@ -96,6 +96,12 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         return self._fit(
             X,

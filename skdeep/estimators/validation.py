@@ -4,6 +4,7 @@ import copy
 import math
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.metrics import check_scoring
 
 # The numbers of targets that are made of numbers of classes at a time.
@@ -103,6 +104,8 @@ def validation_on(estimator, X, y, sample_weight):
     # of the scorers, only scikit-learn's own say whether they take weights
     takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
     weights = {"sample_weight": sample_weight} if takes_weights else {}
+    # R2 of one sample is not defined, which scikit-learn would say at every epoch
+    scored = by_score or len(y) > 1 or not is_regressor(estimator)
 
     def validate():
         # what overflows is told as a divergence, in plain words
@@ -115,7 +118,7 @@ def validation_on(estimator, X, y, sample_weight):
                     "validation_loss": math.inf,
                     "validation_score": -math.inf,
                 }, math.inf
-            score = float(scorer(view, X, y, **weights))
+            score = float(scorer(view, X, y, **weights)) if scored else math.nan
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skdeep.inputs import convert_input
 from skdeep.inspection.plotting import check_is_network, import_pyplot
 from skdeep.messages import plain
+from skdeep.notices import warn_user
 from skdeep.schedules import Schedule
 
 # The loss of fewer samples is too noisy to be compared.
@@ -279,10 +280,8 @@ def _result(rates, losses, smoothing):
         if slope.min() < 0:
             suggestion = float(rates[slope.argmin()])
     if math.isnan(suggestion):
-        warnings.warn(
+        warn_user(
             "The loss never fell, so no learning rate can be suggested. Lower "
-            "min_learning_rate, or scale the features (StandardScaler).",
-            UserWarning,
-            stacklevel=3,
+            "min_learning_rate, or scale the features (StandardScaler)."
         )
     return LearningRateRangeTest(rates, losses, smoothed, suggestion, lowest_at)
