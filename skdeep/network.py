@@ -135,9 +135,20 @@ class Network:
         self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
         self._arrays = _Arrays(decayed | others)
         self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
-        self.parameters = np.zeros(self._arrays.size, dtype=self.dtype)
+        self.parameters = self._zeros()
         self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
         self._forward_passes = ForwardPasses()
+
+    def _zeros(self):
+        try:
+            return np.zeros(self._arrays.size, dtype=self.dtype)
+        except (MemoryError, ValueError) as error:
+            shapes = self._arrays.shapes
+            layer, name = max(shapes, key=lambda address: math.prod(shapes[address]))
+            raise ValueError(
+                f"There is no memory for {self._arrays.size} parameters: the {name} of the "
+                f"layer {layer!r} is of shape {shapes[layer, name]}. Make it smaller."
+            ) from error
 
     # --- parameters ---------------------------------------------------------------
 
