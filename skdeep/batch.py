@@ -31,12 +31,32 @@ class TrainingData:
 
     table : ndarray of shape (n_classes, n_outputs) or None, default=None
         The target of each class.
+
+    Raises
+    ------
+    ValueError
+        Where there are not as many of each, a class is not in the table, or sparse inputs
+        have an entry in a column that is not there.
     """
 
     x: object
     target: np.ndarray
     weight: np.ndarray
     table: np.ndarray | None = None
+
+    def __post_init__(self):
+        # once for all steps: kernels take these numbers for places in memory
+        lengths = {self.x.shape[0], len(self.target), len(self.weight)}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"There are {self.x.shape[0]} samples, {len(self.target)} targets and "
+                f"{len(self.weight)} weights; they must be as many."
+            )
+        if self.table is not None:
+            check_places("classes", self.target, len(self.table))
+        if issparse(self.x):
+            check_places("columns of x", self.x.indices, self.x.shape[1])
+            check_places("row ends of x", self.x.indptr, len(self.x.data) + 1)
 
     def targets(self):
         """The targets as a matrix of shape (n_samples, n_outputs)."""
@@ -90,6 +110,15 @@ class BatchPlan:
             np.empty(0, np.intp) if self.n_classes else np.empty((0, *output_shape)),
             np.empty(0, dtype),
             table if self.n_classes else None,
+        )
+
+
+def check_places(name, places, end):
+    """Raise a ValueError where numbers are not from 0 to below `end`."""
+    if places.size and not 0 <= places.min() <= places.max() < end:
+        raise ValueError(
+            f"The {name} must be from 0 to {end - 1}, but there are {places.min()} and "
+            f"{places.max()}."
         )
 
 

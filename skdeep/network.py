@@ -356,6 +356,7 @@ class Network:
 
     def _write_forward(self, calls, layers, plan, data, memory):
         """Write the batch and the first layers; return what the way back needs."""
+        self._check_samples(data.x)
         shared = {
             "stream": memory.stream,
             "batch_size": plan.batch_size,
@@ -372,6 +373,13 @@ class Network:
             out = layer.forward(scope, out)
         return out, target, scopes, shared
 
+    def _check_samples(self, x):
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f"x has samples of shape {tuple(x.shape[1:])}, but the network takes "
+                f"{self.input_shape}."
+            )
+
     # --- prediction ---------------------------------------------------------------
 
     def raw_outputs(self, x):
@@ -386,6 +394,7 @@ class Network:
         -------
         z : ndarray of shape (n_samples, n_outputs)
         """
+        self._check_samples(x)
         z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
         if issparse(x):
             sparse_raw_outputs(self, x, z)

@@ -64,7 +64,7 @@ def test_absurd_sizes_are_errors_in_words(layer, size):
 @pytest.mark.parametrize("size", [2**31, 2**61, 2**70])
 @pytest.mark.parametrize("layer", [Conv(2), MaxPool(), AveragePool()], ids=str)
 def test_absurd_strides_are_errors_in_words(layer, size):
-    with pytest.raises(ValueError, match="strides=.*from 1 to"):
+    with pytest.raises(ValueError, match=r"strides=.*from 1 to"):
         fit(layer.set_params(strides=size))
 
 
