@@ -56,12 +56,32 @@ class TrainingData:
 
     one_hot : OneHot or None, default=None
         How numbers of classes become targets.
+
+    Raises
+    ------
+    ValueError
+        Where there are not as many of each, a class has no column, or sparse inputs have
+        an entry in a column that is not there.
     """
 
     x: object
     target: np.ndarray
     weight: np.ndarray
     one_hot: OneHot | None = None
+
+    def __post_init__(self):
+        # once for all steps: kernels take these numbers for places in memory
+        lengths = {self.x.shape[0], len(self.target), len(self.weight)}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"There are {self.x.shape[0]} samples, {len(self.target)} targets and "
+                f"{len(self.weight)} weights; they must be as many."
+            )
+        if self.one_hot is not None:
+            check_places("classes", self.target, self.one_hot.n_classes)
+        if issparse(self.x):
+            check_places("columns of x", self.x.indices, self.x.shape[1])
+            check_places("row ends of x", self.x.indptr, len(self.x.data) + 1)
 
 
 @dataclass(frozen=True)
@@ -109,6 +129,15 @@ class BatchPlan:
             np.empty(0, np.intp) if self.one_hot else np.empty((0, *output_shape)),
             np.empty(0, dtype),
             self.one_hot,
+        )
+
+
+def check_places(name, places, end):
+    """Raise a ValueError where numbers are not from 0 to below `end`."""
+    if places.size and not 0 <= places.min() <= places.max() < end:
+        raise ValueError(
+            f"The {name} must be from 0 to {end - 1}, but there are {places.min()} and "
+            f"{places.max()}."
         )
 
 

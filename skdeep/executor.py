@@ -95,7 +95,8 @@ def _checked(kernel, named, dtype):
         check_names(kernel, named)
         named = {name: named[name] for name in kernel.arguments}
     check_arguments(kernel, named, dtype)
-    return named
+    # NumPy's numbers as Python's: compiled kernels take those alone
+    return {n: v.item() if isinstance(v, np.generic) else v for n, v in named.items()}
 
 
 class ReferenceProgram:
@@ -343,20 +344,13 @@ def _can_stand_for(array, other):
 def _record(kernel, named):
     """A call as the compiled executor takes it."""
     names = [name for name in kernel.arguments if name not in kernel.scratch]
-    arguments = tuple(_plain(named[name]) for name in names)
+    arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
     written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
     split = {} if kernel.axis == "sum" else kernel.split
     cut = sum(1 << i for i, name in enumerate(names) if split.get(name) == 0)
     callback = _Callback(kernel, tuple(named.values()))
     flops = _flops(kernel, named)
     return (COMPILED.get(kernel), arguments, written, cut, flops, callback)
-
-
-def _plain(value):
-    """A stream's key; a number of NumPy's as one of Python's; other values as they are."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return getattr(value, "key", value)
 
 
 class _Callback:

@@ -141,9 +141,20 @@ class Network:
         self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
         self._arrays = _Arrays(decayed | others)
         self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
-        self.parameters = np.zeros(self._arrays.size, dtype=self.dtype)
+        self.parameters = self._zeros()
         self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
         self._forward_passes = ForwardPasses()
+
+    def _zeros(self):
+        try:
+            return np.zeros(self._arrays.size, dtype=self.dtype)
+        except (MemoryError, ValueError) as error:
+            shapes = self._arrays.shapes
+            layer, name = max(shapes, key=lambda address: math.prod(shapes[address]))
+            raise ValueError(
+                f"There is no memory for {self._arrays.size} parameters: the {name} of the "
+                f"layer {layer!r} is of shape {shapes[layer, name]}. Make it smaller."
+            ) from error
 
     # --- parameters ---------------------------------------------------------------
 
@@ -346,6 +357,7 @@ class Network:
 
     def _write_forward(self, calls, layers, plan, data, memory):
         """Write the batch and the first layers; return what the way back needs."""
+        self._check_samples(data.x)
         shared = {
             "stream": memory.stream,
             "batch_size": plan.batch_size,
@@ -362,6 +374,13 @@ class Network:
             out = layer.forward(scope, out)
         return out, target, scopes, shared
 
+    def _check_samples(self, x):
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f"x has samples of shape {tuple(x.shape[1:])}, but the network takes "
+                f"{self.input_shape}."
+            )
+
     # --- prediction ---------------------------------------------------------------
 
     def raw_outputs(self, x):
@@ -376,6 +395,7 @@ class Network:
         -------
         z : ndarray of shape (n_samples, n_outputs)
         """
+        self._check_samples(x)
         z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
         if issparse(x):
             sparse_raw_outputs(self, x, z)

@@ -211,9 +211,7 @@ class Program:
                 if owner.array is not None:
                     memory[owner] = owner.array
                 elif owner not in memory:
-                    memory[owner] = np.zeros(
-                        owner.array_shape(rows), dtype=owner.dtype or self.dtype
-                    )
+                    memory[owner] = _zeros(owner, rows, owner.dtype or self.dtype)
                 memory[buffer] = buffer.of(memory[owner])
         return memory
 
@@ -266,6 +264,17 @@ class Program:
             )
         width = len(str(len(lines)))
         return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
+
+
+def _zeros(buffer, rows, dtype):
+    shape = buffer.array_shape(rows)
+    try:
+        return np.zeros(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise ValueError(
+            f"There is no memory for {buffer.name!r}, an array of shape {shape}. Make the "
+            "batch, the samples or the layer smaller."
+        ) from error
 
 
 def _describe_argument(value, rows):

@@ -174,6 +174,8 @@ class KernelLoss(Loss):
 
     def _evaluate(self, target, z):
         z = np.ascontiguousarray(z)
+        if z.dtype not in (np.float32, np.float64):
+            z = z.astype(np.float64)
         inputs = {
             "z": z,
             "target": np.ascontiguousarray(target, dtype=z.dtype),

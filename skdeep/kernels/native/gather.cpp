@@ -85,9 +85,12 @@ void gather_sparse(const Operation& o) {
   Place* columns_out = array<Place>(o, 5);
   Place* row_end_out = array<Place>(o, 6);
   long place = 0;
+  const long room = o.argument[4].rows;
   for (long i = 0; i < o.argument[3].rows; ++i) {
-    const long row = index[i];
-    for (long j = row ? row_end[row - 1] : 0; j < row_end[row]; ++j, ++place) {
+    const long row = clipped(index[i], o.argument[2].rows);
+    const long begin = row ? row_end[row - 1] : 0;
+    const long end = row_end[row] - begin <= room - place ? row_end[row] : begin + room - place;
+    for (long j = begin; j < end; ++j, ++place) {
       values_out[place] = values[j];
       columns_out[place] = columns[j];
     }

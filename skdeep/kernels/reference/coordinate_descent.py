@@ -75,9 +75,13 @@ def _descend(
     progress[RANDOM] = random - (1 << 64) if random >> 63 else random
 
 
-def _check(w, alpha, progress, bounds, **_):
-    if not 0 <= progress[ACTIVE] <= len(alpha) or progress.shape != (4,):
+def _check(w, alpha, progress, x=None, row_end=None, **_):
+    if not 0 <= progress[ACTIVE] <= len(alpha):
         raise ValueError(f"progress={progress} is none of {len(alpha)} rows.")
+    if x is not None and x.shape[1] + 1 != len(w):
+        raise ValueError(f"w has {len(w)} entries for {x.shape[1]} columns and 1.")
+    if len(alpha) and not len(row_end if x is None else x):
+        raise ValueError("There are no rows.")
 
 
 _declare = partial(

@@ -9,15 +9,18 @@ from functools import partial
 import numpy as np
 
 from skdeep.kernels.reference.contract import compiled
-from skdeep.kernels.reference.windows import covered, places
+from skdeep.kernels.reference.windows import places
 
 _NO_DILATION = (1, 1)
 
 
 def _places(x, out, pool_size, strides, padding):
-    return enumerate(
-        places(x.shape[1:3], out.shape[1:3], pool_size, strides, _NO_DILATION, padding)
-    )
+    """As `places`, with the number of each place in the window instead of itself."""
+    sizes = x.shape[1:3], out.shape[1:3]
+    for (i, j), outputs, inputs in places(
+        *sizes, pool_size, strides, _NO_DILATION, padding
+    ):
+        yield i * pool_size[1] + j, outputs, inputs
 
 
 _IMAGES = "rows in_rows in_columns channels"
@@ -61,7 +64,7 @@ def max_pool_forward(x, pool_size, strides, padding, mask, largest, out):
     out.fill(-np.inf)
     if largest is not None:
         largest.fill(0)
-    for number, (_, outputs, inputs) in _places(x, out, pool_size, strides, padding):
+    for number, outputs, inputs in _places(x, out, pool_size, strides, padding):
         candidate, best = x[:, *inputs], out[:, *outputs]
         if largest is not None and number:
             better = mask[:, *outputs]
@@ -88,7 +91,7 @@ def _note(number, better, largest):
 )
 def max_pool_backward(d_out, largest, pool_size, strides, padding, mask, work, d_x):
     d_x.fill(0)
-    for number, (_, outputs, inputs) in _places(d_x, d_out, pool_size, strides, padding):
+    for number, outputs, inputs in _places(d_x, d_out, pool_size, strides, padding):
         np.equal(largest, number, out=mask)
         np.copyto(work, mask)
         np.multiply(work, d_out, out=work)
@@ -99,7 +102,7 @@ def max_pool_backward(d_out, largest, pool_size, strides, padding, mask, work, d
 @_declare_forward(writes="out")
 def average_pool_forward(x, pool_size, strides, padding, out):
     out.fill(0)
-    for _, (_, outputs, inputs) in _places(x, out, pool_size, strides, padding):
+    for _, outputs, inputs in _places(x, out, pool_size, strides, padding):
         part = out[:, *outputs]
         np.add(part, x[:, *inputs], out=part)
     _divide_by_places(out, x.shape[1:3], pool_size, strides, padding)
@@ -111,7 +114,7 @@ def average_pool_backward(d_out, pool_size, strides, padding, work, d_x):
     np.copyto(work, d_out)
     _divide_by_places(work, d_x.shape[1:3], pool_size, strides, padding)
     d_x.fill(0)
-    for _, (_, outputs, inputs) in _places(d_x, d_out, pool_size, strides, padding):
+    for _, outputs, inputs in _places(d_x, d_out, pool_size, strides, padding):
         part = d_x[:, *inputs]
         np.add(part, work[:, *outputs], out=part)
 
@@ -119,12 +122,9 @@ def average_pool_backward(d_out, pool_size, strides, padding, work, d_x):
 def _divide_by_places(out, in_size, pool_size, strides, padding):
     """Divide each output by the number of inputs in its window: rows times columns."""
     for axis in (0, 1):
-        counts = np.zeros(out.shape[1 + axis], dtype=out.dtype)
-        for i in range(pool_size[axis]):
-            outputs, _ = covered(
-                in_size[axis], counts.size, i - padding[axis], strides[axis]
-            )
-            counts[outputs] += 1
+        start = np.arange(out.shape[1 + axis]) * strides[axis] - padding[axis]
+        stop = np.minimum(start + pool_size[axis], in_size[axis])
+        counts = (stop - np.maximum(start, 0)).astype(out.dtype)
         shape = (-1, 1, 1) if axis == 0 else (1, -1, 1)
         np.divide(out, counts.reshape(shape), out=out)
 
