@@ -95,8 +95,10 @@ def _checked(kernel, named, dtype):
         check_names(kernel, named)
         named = {name: named[name] for name in kernel.arguments}
     check_arguments(kernel, named, dtype)
-    # NumPy's numbers as Python's: compiled kernels take those alone
-    return {n: v.item() if isinstance(v, np.generic) else v for n, v in named.items()}
+    for name, value in named.items():
+        if isinstance(value, np.generic):  # compiled kernels take Python's numbers alone
+            named = named | {name: value.item()}
+    return named
 
 
 class ReferenceProgram:
@@ -274,12 +276,14 @@ class NativeProgram:
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
-        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
         self._calls = calls  # the compiled program has no more than their addresses
-        self._program = native.extension.Program(
-            np.dtype(dtype) == np.float32,
-            [_record(kernel, named) for kernel, named in calls],
-        )
+        records = [_record(kernel, named) for kernel, named in calls]
+        self._program = native.extension.Program(np.dtype(dtype) == np.float32, records)
+
+    @property
+    def flops(self):
+        """The floating-point operations of the matrix products of a step."""
+        return sum(_flops(kernel, named) for kernel, named in self._calls)
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -343,14 +347,15 @@ def _can_stand_for(array, other):
 
 def _record(kernel, named):
     """A call as the compiled executor takes it."""
-    names = [name for name in kernel.arguments if name not in kernel.scratch]
-    arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
-    written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
-    split = {} if kernel.axis == "sum" else kernel.split
-    cut = sum(1 << i for i, name in enumerate(names) if split.get(name) == 0)
-    callback = _Callback(kernel, tuple(named.values()))
-    flops = _flops(kernel, named)
-    return (COMPILED.get(kernel), arguments, written, cut, flops, callback)
+    arguments = [named[name] for name in kernel.passed]
+    return (
+        COMPILED.get(kernel),
+        tuple([getattr(value, "key", value) for value in arguments]),
+        kernel.written_bits,
+        kernel.cut_bits,
+        _flops(kernel, named),
+        _Callback(kernel, tuple(named.values())),
+    )
 
 
 class _Callback:

@@ -288,10 +288,10 @@ def _describe_argument(value, rows):
 
 def _array(buffer, array, rows):
     """What an array of any number of rows is to a batch of so many."""
-    expected = buffer.array_shape(rows)
-    if buffer.shape[:1] == (ROWS,):
-        array = array[:rows]
-    elif isinstance(expected[0] if expected else 0, str):  # as many as there are
+    expected, first = buffer.shape, buffer.shape[0] if buffer.shape else 0
+    if first == ROWS:
+        array, expected = array[:rows], (rows, *expected[1:])
+    elif isinstance(first, str):  # as many as there are
         expected = (len(array), *expected[1:])
     if array.shape != expected:
         raise ValueError(

@@ -75,7 +75,7 @@ def test_shapes_that_do_not_agree_are_an_error(changes):
     ],
 )
 def test_other_types_are_an_error(changes):
-    with pytest.raises(TypeError, match=r"dense_forward: .* must (be|not be)"):
+    with pytest.raises(TypeError, match=r"dense_forward: .* must be"):
         dense(**changes)
 
 

@@ -54,6 +54,9 @@ class Argument:
     kind : str
         The word for its type; or ``"number"``, ``"pair"`` or ``"stream"``.
 
+    is_array : bool
+        Whether it is an array.
+
     before, after : tuple of str
         The names of its axes before and after ``...``; without that, all are before.
 
@@ -68,6 +71,7 @@ class Argument:
     name: str
     text: str
     kind: str
+    is_array: bool = False
     before: tuple = ()
     after: tuple = ()
     any_axes: bool = False
@@ -93,11 +97,7 @@ class Argument:
             raise TypeError(f"{name}={text!r} may have one '...' only.")
         place = axes.index("...") if "..." in axes else len(axes)
         before, after = axes[:place], axes[place + 1 :]
-        return cls(name, text, kind, before, after, "..." in axes, below or None)
-
-    @property
-    def is_array(self):
-        return self.kind not in _VALUES
+        return cls(name, text, kind, True, before, after, "..." in axes, below or None)
 
     @property
     def axes(self):
@@ -105,20 +105,21 @@ class Argument:
 
     def match(self, shape, sizes):
         """Note the lengths of a shape's axes; return whether they agree with others."""
-        n, n_after = len(self.before), len(self.after)
+        axes = self.before
         if self.any_axes:
-            stop = len(shape) - n_after
-            if stop < n or sizes.setdefault("...", shape[n:stop]) != shape[n:stop]:
+            start, stop = len(axes), len(shape) - len(self.after)
+            if stop < start:
                 return False
-        elif len(shape) != n:
+            middle = shape[start:stop]
+            if sizes.setdefault("...", middle) != middle:
+                return False
+            axes, shape = axes + self.after, shape[:start] + shape[stop:]
+        if len(axes) != len(shape):
             return False
-        for axis, size in zip(self.before, shape, strict=False):
+        # at every binding: a generator and a strict zip would take twice as long
+        for axis, size in zip(axes, shape):  # noqa: B905, SIM110
             if sizes.setdefault(axis, size) != size:
                 return False
-        if n_after:
-            for axis, size in zip(self.after, shape[stop:], strict=True):
-                if sizes.setdefault(axis, size) != size:
-                    return False
         return True
 
     def shape(self, sizes):
@@ -204,6 +205,10 @@ def kernel(
         function.check = check
         function.arguments = tuple(inspect.signature(function).parameters)
         function.declared = {n: Argument.parse(n, text) for n, text in arguments.items()}
+        function.places = tuple(a for a in function.declared.values() if a.below)
+        function.lengths = tuple(
+            {x for a in function.declared.values() for x in a.axes if x.isdecimal()}
+        )
         function.per_piece = frozenset(
             n for n, a in function.declared.items() if a.before[:1] == ("pieces",)
         )
@@ -214,6 +219,7 @@ def kernel(
             if along in argument.before
         }
         _check_declaration(function)
+        _number_arguments(function)
         return function
 
     return declare
@@ -231,6 +237,17 @@ def compiled(axis, /, **declaration):
         return function
 
     return declare
+
+
+def _number_arguments(function):
+    """What compiled kernels are passed, and bits of those written and of those cut."""
+    passed = [n for n in function.arguments if n not in function.scratch]
+    cut = {} if function.axis == "sum" else function.split
+    function.passed = tuple(passed)
+    function.written_bits = sum(
+        1 << i for i, n in enumerate(passed) if n in function.writes
+    )
+    function.cut_bits = sum(1 << i for i, n in enumerate(passed) if cut.get(n) == 0)
 
 
 def _check_declaration(function):
@@ -324,24 +341,24 @@ def check_arguments(kernel, named, dtype):
     sizes = {}
     for name, argument in kernel.declared.items():
         value = named[name]
-        if value is None:
-            if name not in kernel.optional:
-                raise TypeError(f"{kernel.__name__}: {name} must not be None.")
-        elif not argument.is_array:
-            _check_value(kernel, argument, value)
-        elif not isinstance(value, np.ndarray):
-            raise TypeError(
-                f"{kernel.__name__}: {name} must be an array, but is {value!r}."
-            )
-        else:
-            _check_type(kernel, argument, value.dtype, dtype, sizes)
+        if not argument.is_array:
+            if type(value) is not float or argument.kind != "number":
+                _check_value(kernel, argument, value)
+        elif value is not None or name not in kernel.optional:
+            if not isinstance(value, np.ndarray):
+                raise TypeError(
+                    f"{kernel.__name__}: {name} must be an array, but is {value!r}."
+                )
+            if argument.kind != "float" or value.dtype != dtype:
+                _check_type(kernel, argument, value.dtype, dtype, sizes)
             if not argument.match(value.shape, sizes):
                 raise ValueError(_disagreement(kernel, name, named))
             if name in kernel.writes and not value.flags.writeable:
                 raise ValueError(
                     f"{kernel.__name__} writes {name}, but its memory is read-only."
                 )
-    _check_constants(kernel, named, sizes)
+    if kernel.lengths or kernel.places:
+        _check_lengths_and_places(kernel, named, sizes)
     if kernel.check is not None:
         kernel.check(**named)
 
@@ -380,17 +397,18 @@ def _check_value(kernel, argument, value):
         )
 
 
-def _check_constants(kernel, named, sizes):
+def _check_lengths_and_places(kernel, named, sizes):
     """Check lengths that are numbers, and places that point into other arguments."""
-    for axis, size in sizes.items():
-        if axis.isdecimal() and size != int(axis):
+    for axis in kernel.lengths:
+        if sizes.get(axis, int(axis)) != int(axis):
             raise ValueError(
-                f"{kernel.__name__} has an axis of {size} in the place of {axis}; it "
-                f"takes {_declarations(kernel)}."
+                f"{kernel.__name__} has an axis of {sizes[axis]} in the place of {axis}; "
+                f"it takes {_declarations(kernel)}."
             )
-    for name, argument in kernel.declared.items():
-        below, places = argument.below, named[name]
-        if below is None or not places.size:
+    for argument in kernel.places:
+        name, below = argument.name, argument.below
+        places = named[name]
+        if not places.size:
             continue
         end = sizes[below.removeprefix("=")] + below.startswith("=")
         least, largest = int(places.min()), int(places.max())
