@@ -9,7 +9,7 @@ namespace {
 // A loss that is the mean over independent outputs. f(z, target, loss) sets the loss of
 // an output and returns its derivative. Of losses with labels, an argument may weigh each:
 // by its first row, plus its second times the target.
-template <class T, bool WithLabels, class Function>
+template <class T, bool WithLabels = false, class Function>
 SKDEEP_INLINE void independent(const Operation& o, int n_settings, long begin, long end,
                                Function f) {
   const T *z = array<T>(o, 0), *target = array<T>(o, 1), *weight = array<T>(o, 2);
