@@ -199,8 +199,9 @@ class Network:
         return penalty
 
     def is_finite(self):
-        """Whether all parameters, and the penalty on them, are finite numbers."""
-        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.penalty()))
+        """Whether parameters, the penalty on them, and statistics are finite numbers."""
+        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.state).all()
+        return bool(vectors and np.isfinite(self.penalty()))
 
     def layer_norms(self, vector):
         """The norm of each layer's part of a vector such as the gradient.
@@ -228,12 +229,6 @@ class Network:
         twin.parameters, twin.state = self.parameters.copy(), self.state.copy()
         twin._forward_passes = ForwardPasses()
         return twin
-
-    def make_writeable(self):
-        """Copy what was loaded from read-only memory, so that training can go on."""
-        if not self.parameters.flags.writeable or not self.state.flags.writeable:
-            self.parameters, self.state = self.parameters.copy(), self.state.copy()
-            self._forward_passes = ForwardPasses()
 
     def __getstate__(self):
         return self.__dict__ | {"_forward_passes": ForwardPasses()}

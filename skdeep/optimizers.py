@@ -25,9 +25,13 @@ class Optimizer(BaseEstimator):
     decoupled_weight_decay : bool
         Whether weight decay shrinks the weights directly instead of adding to the
         gradient.
+
+    default_weight_decay : float
+        The weight decay where the estimator's `weight_decay` is ``"auto"``.
     """
 
     decoupled_weight_decay = False
+    default_weight_decay = 1e-4
     _parameter_constraints = {}
 
     @property
@@ -332,8 +336,8 @@ class AdamW(Adam):
     """Adam with decoupled weight decay: kernels shrink by learning_rate * weight_decay.
 
     The decay does not pass through Adam's division, so that it acts on every weight
-    alike. The rate is the estimator's `weight_decay`; values of 0.01 to 0.1 are usual,
-    more than for the coupled kind.
+    alike. The rate is the estimator's `weight_decay`, which is 0.01 where it is
+    ``"auto"``; values of 0.01 to 0.1 are usual, more than for the coupled kind.
 
     Parameters
     ----------
@@ -359,11 +363,12 @@ class AdamW(Adam):
     Examples
     --------
     >>> from skdeep.optimizers import AdamW
-    >>> AdamW().decoupled_weight_decay
-    True
+    >>> AdamW().decoupled_weight_decay, AdamW().default_weight_decay
+    (True, 0.01)
     """
 
     decoupled_weight_decay = True
+    default_weight_decay = 0.01
 
 
 class Nadam(_StochasticOptimizer):

@@ -268,11 +268,13 @@ def test_a_monitor_that_is_a_function_goes_on(tmp_path, data):
 
 
 def test_without_a_random_state_that_of_the_file_goes_on(tmp_path, data):
-    first = begin(MLPClassifier(max_iter=6, early_stopping=True), tmp_path / "file", *data)
+    first = MLPClassifier(max_iter=6, early_stopping=True)
+    first.set_callbacks(Checkpoint(tmp_path / "file"), StopsWith(4, KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(*data)
     resumed = MLPClassifier(max_iter=6, early_stopping=True)
     resumed.set_callbacks(Checkpoint(tmp_path / "file")).fit(*data)
-    curve = first._training_state.history["loss"]
-    assert resumed.loss_curve_[: len(curve)] == curve
+    assert resumed.loss_curve_[:4] == first.loss_curve_
     assert first._training_state.key == resumed._training_state.key
 
 
@@ -280,7 +282,7 @@ def test_after_an_interrupt_the_same_fit_goes_on(tmp_path, data):
     options = dict(max_iter=6, random_state=0)
     model = MLPClassifier(**options)
     model.set_callbacks(Checkpoint(tmp_path / "file"), StopsWith(3, KeyboardInterrupt))
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(*data)
     assert model.n_iter_ == 3
     model.set_callbacks(Checkpoint(tmp_path / "file")).fit(*data)

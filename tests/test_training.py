@@ -318,7 +318,7 @@ def test_an_interrupt_ends_training_with_the_best_weights(digits):
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert 1 <= model.n_iter_ < 100_000
     assert model.score(X, y) > 0.8
@@ -344,7 +344,7 @@ def test_an_interrupt_keeps_the_epochs_that_were_done(digits):
     X, y = digits
     _COUNT.clear()
     model = MLPRegressor(loss=Interrupts(), random_state=0)
-    with pytest.warns(UserWarning, match="interrupted by user in epoch 4"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     whole = MLPRegressor(loss=Interrupts(), max_iter=3, random_state=0).fit(X, y)
     assert model.n_iter_ == 3
@@ -361,7 +361,7 @@ def test_an_interrupt_restores_the_best_on_validation_data(digits):
         monitor=lambda *_: next(scores),
         random_state=0,
     )
-    with pytest.warns(UserWarning, match="interrupted by user in epoch 4"):
+    with pytest.raises(KeyboardInterrupt):
         # with one evaluation more for each epoch, still in the fourth
         model.fit(X, y, X_val=X[:9], y_val=y[:9])
     assert model.best_iter_ == 2
@@ -444,7 +444,7 @@ def test_divergence_in_the_first_epoch_leaves_the_initial_weights(digits):
     X, y = digits
     _COUNT.clear()
     model = MLPRegressor(loss=ExplodesAfter(3), random_state=0)
-    with pytest.warns(ConvergenceWarning, match="epoch 1.*initial weights were kept"):
+    with pytest.warns(ConvergenceWarning, match="epoch 1.*initial weights, .* were kept"):
         model.fit(X, y)
     assert model.loss_curve_ == [] and model.n_iter_ == 0
     assert np.isfinite(model.predict(X)).all()

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
@@ -12,7 +11,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -21,11 +20,13 @@ from sklearn.utils.validation import (
 
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
+from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.network import Network, Settings
+from skdeep.notices import warn_user
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.averaging import keep_average, warn_without_average
@@ -74,7 +75,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "dropout": [_SHARE, "array-like"],
         "input_dropout": [_SHARE],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "l1_penalty": [Interval(Real, 0, None, closed="left")],
         "max_norm": [_POSITIVE, None],
         "batch_norm": ["boolean"],
@@ -84,7 +85,10 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "kernel_initializer": [StrOptions({"auto", *INITIALIZERS}), Initializer],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "monitor": [StrOptions({"loss", *get_scorer_names()}), callable],
         "shuffle": ["boolean"],
@@ -210,6 +214,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     # --- fitting ------------------------------------------------------------------
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -248,6 +253,13 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). The estimator is fitted, with
+            the best weights so far: it can predict, and with ``warm_start=True`` the
+            next `fit` goes on. Any other error leaves the estimator as it was.
         """
         goes_on = self.warm_start and hasattr(self, "n_iter_")
         validation = (X_val, y_val, sample_weight_val)
@@ -269,16 +281,29 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             tasks.leave_out(held_out)
             validation = X[held_out], y[held_out], sample_weight[held_out]
             weight[held_out] = 0.0
-        if partial and self._has_stopped_early(state):
-            self._warn_stopped_early(state)
-        elif weight.any():  # else a batch of partial_fit that says nothing
-            target, table = self._encode_target(y, network.dtype)
-            data = TrainingData(self._as_samples(X), target, weight, table)
-            self._train(data, validation, tasks, partial)
-        self._learned(keep_state=partial or self.warm_start)
-        if state.ending != "interrupted":
+        try:
+            if partial and self._has_stopped_early(state):
+                self._warn_stopped_early(state)
+            elif weight.any():  # else a batch of partial_fit that says nothing
+                target, table = self._encode_target(y, network.dtype)
+                data = TrainingData(self._as_samples(X), target, weight, table)
+                self._train(data, validation, tasks, partial)
+            self._learned(keep_state=partial or self.warm_start)
             tasks.end()
+        except KeyboardInterrupt as interrupt:
+            if state.ending:  # else training has not begun, or is to be undone
+                self._learned(keep_state=True)
+                interrupt.add_note(
+                    f"Training was interrupted after epoch {state.epoch}. The best "
+                    "weights so far were kept: the estimator is fitted, and with "
+                    "warm_start=True fit goes on."
+                )
+            raise
         return self
+
+    def _keeps_interrupted_fit(self, before):
+        state = vars(self).get("_training_state")
+        return state is not before.get("_training_state") and bool(state.ending)
 
     def _check_data(self, X, y, weight, classes, first, partial):
         X, y = validate_data(
@@ -326,7 +351,8 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             state = TrainingState(key=tuple(map(int, key)))
             keep_average(network, state, settings)
             return network, state
-        network, state = self.network_, self._training_state
+        # copies: what fails leaves the old ones as they were
+        network, state = self.network_.copy(), self._training_state.copy()
         if repr(layers) != repr(list(network.layers)):
             raise ValueError(
                 "The layers changed since the last fit, so training cannot go on from "
@@ -335,8 +361,6 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             )
         if repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
-        network.make_writeable()
-        state.make_writeable()
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings
@@ -344,8 +368,11 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return network, state
 
     def _settings(self):
+        decay = self.weight_decay
+        if decay == "auto":
+            decay = get_optimizer(self.optimizer).default_weight_decay
         return Settings(
-            weight_decay=float(self.weight_decay),
+            weight_decay=float(decay),
             l1_penalty=float(self.l1_penalty),
             max_norm=self.max_norm,
             gradient_clip_norm=self.gradient_clip_norm,
@@ -364,12 +391,16 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         # L-BFGS knows a minimum when it sees one, and whoever calls partial_fit knows
         # when to stop: they need no rule for the training loss.
         patient = (lbfgs or partial) and not watches
+        schedule = get_schedule(self.learning_rate_schedule)
+        if partial and schedule.planned:
+            self._check_plan(state)
         rule = StoppingRule(
             max_epochs=1 if partial else self.max_iter,
             tol=self.tol,
             n_iter_no_change=math.inf if patient else self.n_iter_no_change,
             restore_best=watches,
             pauses=partial,
+            planned=schedule.planned and not lbfgs,
         )
         watched = "loss"
         if watches:
@@ -383,7 +414,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             self._check_smooth()
             minimize_lbfgs(network, data, state, monitor, self.record)
         else:
-            options = self._descent_options(data, state, rule.max_epochs, partial)
+            options = self._descent_options(data, state, schedule, partial)
             descend(network, data, options, state, monitor)
         if not partial:
             monitor.check_outcome()
@@ -398,15 +429,27 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _warn_stopped_early(self, state):
         state.ending = "no_improvement"
-        warnings.warn(
+        warn_user(
             f"Early stopping ended training: the {state.watched} had not improved for "
-            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
+            f"{state.waited} calls. The {state.best_name()} "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",
             ConvergenceWarning,
-            stacklevel=2,
         )
+
+    def _check_plan(self, state):
+        """Warn, once, where partial_fit goes on after the schedule's end."""
+        ended = state.epoch >= self.max_iter
+        if ended and not state.told_plan_ended:
+            warn_user(
+                f"learning_rate_schedule={self.learning_rate_schedule!r} is planned for "
+                f"max_iter={self.max_iter} epochs, which are done: from now on the "
+                "learning rate stays at its last value, which is near zero. Set max_iter "
+                "to the number of calls that are to come in all, or use a schedule that "
+                "has no end, such as 'constant' or 'inverse_scaling'."
+            )
+        state.told_plan_ended = ended
 
     def _check_smooth(self):
         if any(layer.is_random for _, layer in self.network_.layers):
@@ -428,16 +471,17 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
                     f"{value!r}. Use another optimizer, such as 'adam', with {name}."
                 )
 
-    def _descent_options(self, data, state, max_epochs, partial):
+    def _descent_options(self, data, state, schedule, partial):
         rate = self.learning_rate
+        coming = 1 if partial else self.max_iter
         return DescentOptions(
             batch_size=self._batch_rows(np.count_nonzero(data.weight)),
             shuffle=self.shuffle,
             learning_rate=(
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
             ),
-            schedule=get_schedule(self.learning_rate_schedule),
-            planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
+            schedule=schedule,
+            planned_epochs=max(state.first_epoch + coming, self.max_iter),
             augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
@@ -449,11 +493,9 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         if self.batch_size == "full":
             return n
         if self.batch_size > n:
-            warnings.warn(
+            warn_user(
                 f"Got batch_size={self.batch_size} larger than the number of training "
-                f"samples, {n}. It is going to be clipped to {n}.",
-                UserWarning,
-                stacklevel=2,
+                f"samples, {n}. It is going to be clipped to {n}."
             )
         return min(self.batch_size, n)
 
@@ -467,9 +509,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         self.best_iter_ = state.best_epoch
         self.stopped_early_ = state.ending == "no_improvement"
         self.n_parameters_ = self.network_.parameters.size
-        losses = state.history.get("loss", [math.inf])
-        self.loss_ = float(losses[-1])
-        self.best_loss_ = float(min(state.history.get("validation_loss", losses)))
+        self.loss_ = float(state.history.get("loss", [math.inf])[-1])
 
     def _attributes_after(self, network, state):
         """The attributes of an estimator whose fit had stopped here."""

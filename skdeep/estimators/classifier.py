@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
 
@@ -173,6 +174,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
     # --- fitting ------------------------------------------------------------------
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,

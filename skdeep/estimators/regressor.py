@@ -6,6 +6,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
+from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import REGRESSION_LOSSES, Loss
 
@@ -38,6 +39,7 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype), None
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,

@@ -1,6 +1,7 @@
 """Validation data: the rows that are set aside, and what is measured on them."""
 
 import copy
+import math
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -28,18 +29,46 @@ def hold_out(weight, strata, fraction, key):
     Returns
     -------
     rows : ndarray of int
+
+    Raises
+    ------
+    ValueError
+        Where there are too few samples, or too few for all classes.
     """
     rows = np.flatnonzero(weight)
+    n_held_out, classes = math.ceil(fraction * len(rows)), None
+    movable = np.ones(len(rows), dtype=bool)
+    if strata is not None:
+        _, classes, counts = np.unique(
+            strata[rows], return_inverse=True, return_counts=True
+        )
+        movable = counts[classes] > 1  # the only sample of a class is one to learn from
+        classes = classes[movable]
+    n_classes = 1 if strata is None else np.count_nonzero(counts > 1)
+    fewest = min(n_held_out, np.count_nonzero(movable) - n_held_out)
+    if fewest < max(n_classes, 1):
+        _refuse_split(len(rows), n_held_out, None if strata is None else n_classes)
     # here, as it takes a tenth of the time of `import skdeep`
     from sklearn.model_selection import train_test_split
 
     _, held_out = train_test_split(
-        rows,
-        test_size=fraction,
-        random_state=key[0] % 2**32,
-        stratify=None if strata is None else strata[rows],
+        rows[movable], test_size=n_held_out, random_state=key[0] % 2**32, stratify=classes
     )
     return held_out
+
+
+def _refuse_split(n, n_held_out, n_classes):
+    needed = "at least 1 sample"
+    if n_classes == 0:
+        needed = "a class with more than 1 sample"
+    elif n_classes is not None:
+        needed = f"a sample of each of the {n_classes} classes that have more than 1"
+    raise ValueError(
+        f"early_stopping=True sets samples aside for validation: by validation_fraction, "
+        f"{n_held_out} of {n}. It needs {needed} there, and as much among the others. "
+        "Give validation data as X_val and y_val, change validation_fraction, or set "
+        "early_stopping=False."
+    )
 
 
 def validation_on(estimator, X, y, sample_weight):
@@ -57,7 +86,7 @@ def validation_on(estimator, X, y, sample_weight):
     -------
     validate : callable
         Gives the values to record, as a dict, and the monitored one, of which less is
-        better.
+        better. Outputs that are not finite have an infinite loss, and are not scored.
     """
     network = estimator.network_
     target, table = estimator._encode_target(y, network.dtype)
@@ -76,9 +105,17 @@ def validation_on(estimator, X, y, sample_weight):
     weights = {"sample_weight": sample_weight} if takes_weights else {}
 
     def validate():
-        losses = network.loss.value(target, network.raw_outputs(samples))
-        loss = float(np.average(losses, weights=weight))
-        score = float(scorer(view, X, y, **weights))
+        # what overflows is told as a divergence, in plain words
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            outputs = network.raw_outputs(samples)
+            losses = network.loss.value(target, outputs)
+            loss = float(np.average(losses, weights=weight))
+            if not (math.isfinite(loss) and np.isfinite(outputs).all()):
+                return {
+                    "validation_loss": math.inf,
+                    "validation_score": -math.inf,
+                }, math.inf
+            score = float(scorer(view, X, y, **weights))
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 

@@ -16,9 +16,10 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skdeep.training.averaging import AveragedWeights
+from skdeep.training.series import Runs, Series
 from skdeep.training.state import Snapshot, name_of
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class CheckpointFile:
@@ -157,6 +158,10 @@ def _pack(value, arrays):
     if isinstance(value, Snapshot):
         parts = [value.parameters, value.statistics, value.average]
         return {"snapshot": [_pack(part, arrays) for part in parts]}
+    if isinstance(value, Series):
+        return {"series": _pack(value.values, arrays)}
+    if isinstance(value, Runs):
+        return {"runs": [_pack(part, arrays) for part in (value.values, value.counts)]}
     if isinstance(value, AveragedWeights):
         parts = [value.parameters, value.state, value.count]
         return {"average": [_pack(part, arrays) for part in parts]}
@@ -165,9 +170,6 @@ def _pack(value, arrays):
     if isinstance(value, tuple):
         return {"tuple": _pack(list(value), arrays)}
     if isinstance(value, list):
-        if value and all(isinstance(part, np.ndarray) and part.ndim == 1 for part in value):
-            lengths = [len(part) for part in value]
-            return {"pieces": lengths, "of": _pack(np.concatenate(value), arrays)}
         return [_pack(part, arrays) for part in value]
     return value
 
@@ -186,15 +188,16 @@ def _unpack(value, arrays):
                 parts, arrays
             )
             return snapshot
+        case {"series": values}:
+            return Series(_unpack(values, arrays))
+        case {"runs": parts}:
+            return Runs(*_unpack(parts, arrays))
         case {"average": parts}:
             return AveragedWeights(*_unpack(parts, arrays))
         case {"dict": parts}:
             return {name: _unpack(part, arrays) for name, part in parts.items()}
         case {"tuple": parts}:
             return tuple(_unpack(parts, arrays))
-        case {"pieces": lengths, "of": whole}:
-            whole = _unpack(whole, arrays)
-            return np.split(whole, np.cumsum(lengths)[:-1])
 
 
 def _force_to_disk(folder):

@@ -11,6 +11,7 @@ from skdeep.schedules import Progress
 from skdeep.training.averaging import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
 from skdeep.training.gradient_flow import begin_recording, update_ratios
+from skdeep.training.series import Series
 
 # A copy of the training state costs little beside so many steps.
 _RESTART_STEPS = 256
@@ -191,7 +192,7 @@ class Epochs:
 
     def _rates(self, epoch, step):
         options = self.options
-        monitored = self.state.history.get("monitored", ())[:epoch]
+        monitored = self.state.history.get("monitored", Series()).first(epoch)
         progress = Progress(epoch, step, self.steps, options.planned_epochs, monitored)
         return options.learning_rate * options.schedule.factors(progress)
 
@@ -202,14 +203,16 @@ class Epochs:
 
     # --- an epoch that failed -----------------------------------------------------
 
-    def explain_divergence(self):
+    def explain_divergence(self, largest):
         """Do the last epochs again to find where they failed, and say so.
+
+        Losses fail above the largest.
 
         The optimizer's state is left as it was at the start; the weights are not.
         """
         state, memory = self.state, self._memory
         with np.errstate(all="ignore"):
-            explanation = explain_divergence(self._replay(state.epoch + 1))
+            explanation = explain_divergence(self._replay(state.epoch + 1), largest)
         self._restart.restore(self.network, state)
         memory.step[0] = state.step = self._restart.step
         return explanation
@@ -264,6 +267,11 @@ def descend(network, data, options, state, monitor):
 
     monitor : Monitor
         Ends every epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user ended training; the network has the best weights so far.
     """
     epochs = Epochs(network, data, options, state)
     try:
@@ -271,6 +279,7 @@ def descend(network, data, options, state, monitor):
             monitor.start_epoch()
             cost, rates, flow = epochs.run()
             monitor.end_epoch(cost, rates, epochs.explain_divergence, flow)
+        monitor.finish()
     except KeyboardInterrupt:
         monitor.interrupt()
-    monitor.finish()
+        raise
