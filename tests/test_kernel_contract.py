@@ -156,9 +156,9 @@ def draw(kernel, dtype=np.float64):
             "alpha": np.zeros(ROWS, dtype),
             "order": np.arange(ROWS),
             "progress": np.array([0, ROWS, 1, 0]),
-            "bounds": np.array([np.inf, -np.inf], dtype),
+            "state": np.array([np.inf, -np.inf, 0.0], dtype),
             "tol": 1e-12,
-            "epochs": 2,
+            "budget": np.array([2, 2 * ROWS]),
         }
     arguments = {}
     for name in kernel.arguments:

@@ -15,7 +15,11 @@ from skdeep.solvers.conjugate_gradient import solve_on_hyperplane
 from skdeep.solvers.problem import weighted_gram
 
 # Systems of sparse rows above this size are solved by conjugate gradients.
-_DIRECT_SIZE = 1200
+DIRECT_SIZE = 1200
+# A gradient of this size, relative to its parts, is rounding errors.
+_FLAT = 4e-15
+# Steps without a smaller gradient after which it is as small as it will be.
+_PATIENCE = 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Response:
         return np.clip(u, 0.0, self.limit), inside
 
 
-def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
+def minimize_newton(problem, response, w, b, *, max_iter, tol=0.0):
     """Minimize ||w||^2 / 2 plus a cost whose derivative by the margins is -response.
 
     Parameters
@@ -59,8 +63,9 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     max_iter : int
         The largest number of steps.
 
-    tol : float, default=4e-15
-        The norm of the gradient, relative to its parts, that ends the search.
+    tol : float, default=0.0
+        The norm of the gradient, relative to its parts, that ends the search; what
+        rounding errors make of it ends it, too.
 
     Returns
     -------
@@ -76,13 +81,15 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     u, inside = response.at(margins)
     # a step's error in the margins is up to so many times larger in the gradient
     stiffness = 1.0 + float(np.max(response.slope)) * float(problem.squared_norms.max())
-    best, before, care = np.inf, np.inf, 1.0
+    best, before, care, waited = np.inf, np.inf, 1.0, 0
     for n_iter in range(max_iter):
         v = problem.combine(u)
         slope_b = -problem.balance(u)
         size, floor = _relative_gradient(problem, w, v, slope_b, u)
-        enough = max(tol, floor)
-        if size <= enough or (size < 1e-9 and size > 0.5 * best):
+        enough = max(tol, _FLAT, floor)
+        waited = 0 if size < best else waited + 1
+        stuck = waited > _PATIENCE or not np.isfinite(size)
+        if size <= enough or (size < 1e-9 and size > 0.5 * best) or stuck:
             break
         # where rough steps get nowhere, more of a step's work is worth it
         care = 0.1 * care if size > 0.3 * before else min(10 * care, 1.0)
@@ -172,7 +179,7 @@ class _NormalEquations:
             return v - w, -np.sign(slope_b) * free
         sign, slope = problem.sign[rows], self._slope[rows]
         small = min(len(rows), problem.n_columns)
-        if problem.sparse and small > _DIRECT_SIZE:
+        if problem.sparse and small > DIRECT_SIZE:
             return self._iterative_step(w, v, slope_b, rows, sign, slope, accuracy)
         if len(rows) <= problem.n_columns:
             return self._row_step(w, v, slope_b, rows, sign, slope)
