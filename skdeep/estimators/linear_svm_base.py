@@ -4,15 +4,22 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdeep.estimators import base
+from skdeep.estimators.linear_outputs import linear_outputs
+from skdeep.estimators.linear_svm_solutions import warn_of_gap
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
 
 _EXACT = ("auto", *EXACT_SOLVERS)
+# What one fit leaves, and the next replaces: not all have all of it.
+_LEARNED = (
+    "coef_", "intercept_", "n_iter_", "margin_", "objective_", "duality_gap_",
+    "support_", "support_vectors_", "n_support_", "dual_coef_", "_network",
+)  # fmt: skip
 
 
 def learns_in_batches(estimator):
@@ -25,7 +32,18 @@ def learns_in_batches(estimator):
     return base.learns_in_batches(estimator)
 
 
-class BaseLinearSVM(BaseEstimator):
+def dual_attributes(X, dual):
+    """The support vectors: the samples with a dual coefficient."""
+    dual = np.atleast_2d(dual)
+    support = np.flatnonzero(dual.any(axis=0)).astype(np.int32)
+    return {
+        "support_": support,
+        "support_vectors_": X[support],
+        "dual_coef_": np.ascontiguousarray(dual[:, support]),
+    }
+
+
+class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints = {
@@ -86,33 +104,71 @@ class BaseLinearSVM(BaseEstimator):
                 f"loss is {self.loss!r}. Use 'newton' or 'auto'."
             )
 
-    def _learn_network(self, network, dtype):
-        """Take over what a network has learned."""
-        self._network = network
-        self.n_iter_ = network.n_iter_
-        self.loss_curve_ = network.loss_curve_
-        coef = network.coefficients().astype(dtype)
-        intercept = network.intercepts_[0] if self.fit_intercept else np.zeros(len(coef))
-        for name in ("support_", "support_vectors_", "n_support_", "dual_coef_"):
-            vars(self).pop(name, None)
-        return coef, np.asarray(intercept, dtype=dtype)
+    # --- fitting ------------------------------------------------------------------
 
-    def _learn_dual(self, X, dual):
-        """Take over the support vectors: the samples with a dual coefficient."""
-        dual = np.atleast_2d(dual)
-        self.support_ = np.flatnonzero(dual.any(axis=0)).astype(np.int32)
-        self.support_vectors_ = X[self.support_]
-        self.dual_coef_ = np.ascontiguousarray(dual[:, self.support_], dtype=X.dtype)
-        for name in ("_network", "loss_curve_"):
-            vars(self).pop(name, None)
+    def _begin(self, name, X, y, sample_weight):
+        """Tell callbacks that a fit begins; return a function that tells of its end."""
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        given = {"X": X, "y": y, "metadata": metadata}
+        task = self._init_callback_context(name)
+        task.call_on_fit_task_begin(estimator=self, **given)
 
-    def _linear(self, X):
-        check_is_fitted(self)
+        def end():
+            attributes = {k: v for k, v in vars(self).items() if "callback" not in k}
+            task.call_on_fit_task_end(
+                estimator=self, reconstruction_attributes=attributes, **given
+            )
+
+        return end
+
+    def _learn(self, **learned):
+        """Take over what was learned, all at once, in place of what was before."""
+        kept = {name: x for name, x in vars(self).items() if name not in _LEARNED}
+        self.__dict__ = kept | learned
+
+    def _end(self, end, interrupt, machines=()):
+        """End a fit that is learned: with a warning, or as the user wanted it to end."""
+        if interrupt is None:
+            if self._exact:
+                names = getattr(self, "classes_", None)
+                warn_of_gap(machines, names, self.tol, self.max_iter)
+            end()
+            return
+        gaps = [machine.duality_gap for machine in machines]
+        gap = f", with a relative duality gap of {max(gaps):.2g}" if gaps else ""
+        stopped = KeyboardInterrupt()
+        stopped.add_note(
+            "The fit was interrupted. The best solution so far was kept: the estimator is "
+            f"fitted{gap}."
+        )
+        raise stopped from None
+
+    def _keeps_interrupted_fit(self, before):
+        return vars(self).get("coef_") is not before.get("coef_")
+
+    # --- what was learned ---------------------------------------------------------
+
+    @property
+    def loss_curve_(self):
+        """The cost after each epoch, with a stochastic optimizer."""
+        if not hasattr(self, "_network"):
+            raise AttributeError(
+                f"This {type(self).__name__} has no loss_curve_: only fits with a "
+                "stochastic optimizer have one."
+            )
+        return self._network.loss_curve_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")
+
+    def _outputs(self, X):
+        if not hasattr(self, "coef_"):  # asking first is faster
+            check_is_fitted(self)
         X = validate_data(
             self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
         )
-        z = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return z[:, 0] if z.ndim == 2 and z.shape[1] == 1 else z
+        z = linear_outputs(X, np.atleast_2d(self.coef_), self.intercept_)
+        return z.ravel() if z.shape[1] == 1 else z
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,12 +1,11 @@
 """From data to the solvers' problems, and from their solutions to what users see."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.notices import warn_user
 from skdeep.solvers.certificate import certify, dual_guess
 from skdeep.solvers.crammer_singer import (
     MulticlassProblem,
@@ -34,18 +33,37 @@ class Machine:
 
     @property
     def margin(self):
-        norm = float(np.linalg.norm(self.w))
-        return 1.0 / norm if norm else np.inf
+        return margin(self.w, joint=True)
+
+
+def margin(coef, joint):
+    """The distance of the margins from the decision line: one number, or one a machine."""
+    norms = [float(np.linalg.norm(w)) for w in ([coef] if joint else coef)]
+    values = np.array([1.0 / norm if norm else np.inf for norm in norms])
+    return values if len(values) > 1 else float(values[0])
+
+
+def reported(machines):
+    """The attributes that machines report: numbers for one, arrays for many."""
+    names = ("margin", "objective", "duality_gap")
+    values = {n: [getattr(machine, n) for machine in machines] for n in names}
+    single = len(machines) == 1
+    return {f"{n}_": float(x[0]) if single else np.array(x) for n, x in values.items()}
 
 
 def solve_classes(
-    X, codes, cost, positive, *, squared, solver, intercept, tol, max_iter, n_jobs,
+    X, codes, cost, positive, solves, *, squared, solver, intercept, tol, max_iter, n_jobs,
     crammer_singer,
 ):  # fmt: skip
     """Solve a machine for each positive class against all others.
 
     For two classes Crammer and Singer's machine is this one too: its two rows of
     coefficients are opposite, and their difference w pays ||w||^2 / 4.
+
+    Parameters
+    ----------
+    solves : Solves
+        Runs the solver; an interrupt of it leaves what was found by then.
 
     Returns
     -------
@@ -63,19 +81,18 @@ def solve_classes(
         sign = np.where(codes == number, 1.0, -1.0)
         problem = Problem(prepared.X, sign, np.ones(len(c)), factor * c, squared, intercept)
         with single_threaded_blas():
-            solution = solve(problem, solver, tol=tol, max_iter=max_iter)
+            solution = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
             w, b = prepared.restore(solution.w, solution.b)
         dual = np.zeros(len(cost))
         dual[rows] = sign * solution.alpha
         objective = solution.objective / factor
         return Machine(w, b, objective, solution.gap, solution.n_iter), dual
 
-    threads = Parallel(n_jobs=n_jobs, prefer="threads")
-    machines, duals = zip(*threads(delayed(one)(k) for k in positive), strict=True)
+    machines, duals = zip(*solves.map(one, positive, n_jobs), strict=True)
     return list(machines), np.array(duals)
 
 
-def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
+def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     """Solve the machine of all classes at once.
 
     Returns
@@ -91,7 +108,7 @@ def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
         problem = MulticlassProblem(
             prepared.X, codes[rows], cost[rows], n_classes, intercept
         )
-        solution = minimize_crammer_singer(problem, tol=tol, max_iter=max_iter)
+        solution = solves.run(minimize_crammer_singer, problem, tol=tol, max_iter=max_iter)
         pairs = zip(solution.w, solution.b, strict=True)
         w, b = zip(*(prepared.restore(*pair) for pair in pairs), strict=True)
     dual = np.zeros((n_classes, len(cost)))
@@ -107,7 +124,9 @@ def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
     )
 
 
-def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, max_iter):
+def solve_regression(
+    X, y, cost, epsilon, solves, *, squared, solver, intercept, tol, max_iter
+):
     """Solve a support vector regression: every sample is a row with each sign.
 
     Returns
@@ -122,7 +141,7 @@ def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, ma
         problem, centre = _tube(
             prepared.X, y[rows], cost[rows], epsilon, squared, intercept
         )
-        solution = solve(problem, solver, tol=tol, max_iter=max_iter)
+        solution = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
         w, b = prepared.restore(solution.w, solution.b + centre)
     dual = np.zeros(len(cost))
     above, below = solution.alpha.reshape(2, -1)
@@ -157,7 +176,7 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
     """
     rows = np.flatnonzero(cost)
     codes, cost = codes[rows], cost[rows]
-    w, b = coef.astype(np.float64), intercept.astype(np.float64)
+    w, b = coef, intercept
     with single_threaded_blas():
         prepared = prepare(_take(X, rows), cost, intercept=free, rotate=False)
         pairs = [prepared.project(*pair) for pair in zip(w, b, strict=True)]
@@ -176,7 +195,7 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
 def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n_iter):
     """The same of a regression: one machine."""
     rows = np.flatnonzero(cost)
-    w, b = coef.astype(np.float64), float(intercept[0])
+    w, b = coef, float(intercept[0])
     with single_threaded_blas():
         prepared = prepare(_take(X, rows), cost[rows], intercept=free, rotate=False)
         problem, centre = _tube(prepared.X, y[rows], cost[rows], epsilon, squared, free)
@@ -202,11 +221,10 @@ def warn_of_gap(machines, names, tol, max_iter):
     which = ""
     if len(machines) > 1:
         which = f" for class {', '.join(repr(names[k]) for k in late)}"
-    warnings.warn(
+    warn_user(
         f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
         "objective may be so much higher than the optimum. The best solution found was "
         f"kept. Raise max_iter (it is {max_iter}), scale the features "
         "(StandardScaler), or lower C.",
         ConvergenceWarning,
-        stacklevel=3,
     )

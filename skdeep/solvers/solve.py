@@ -8,6 +8,7 @@ from skdeep.kernels import native
 from skdeep.solvers.certificate import FULL_PRECISION, best_intercept, certify
 from skdeep.solvers.coordinate_descent import minimize_coordinate_descent
 from skdeep.solvers.interior_point import minimize_interior_point
+from skdeep.solvers.interrupt import keeping
 from skdeep.solvers.newton import DIRECT_SIZE, Response, minimize_newton
 from skdeep.solvers.polish import EXACT, polish_near_rows
 
@@ -99,13 +100,19 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
     solution : Solution
         With the gap that was reached, which may be larger than `tol`. Its `w` is what
         its `alpha` combines the rows to, up to rounding.
+
+    Raises
+    ------
+    Interrupted
+        Where the user interrupts the search, with the best solution so far.
     """
     # where a method meets infinities it stops, and the certificate tells
     with np.errstate(all="ignore"):
         zero = _zero(problem)
         if not zero.objective or not problem.n_columns or not np.any(problem.squared_norms):
             return zero
-        found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
+        with keeping(zero):
+            found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
     # nothing that is worse than no coefficients at all
     if found.gap <= zero.gap or found.objective <= zero.objective:
         return found
@@ -115,13 +122,15 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
 def _solve(problem, zero, solver, tol, max_iter):
     goal = EXACT if tol <= FULL_PRECISION else tol
     start = _begin(problem, zero, solver, goal, max_iter)
-    if goal > EXACT:
-        start = _consistent(problem, start)
-        if start.gap <= goal:
-            return start
-    finish = _newton if problem.squared else _polished
-    found = finish(problem, start, goal, max_iter)
-    same = _consistent(problem, found)
+    with keeping(start):
+        if goal > EXACT:
+            start = _consistent(problem, start)
+            if start.gap <= goal:
+                return start
+        finish = _newton if problem.squared else _polished
+        found = finish(problem, start, goal, max_iter)
+    with keeping(found):
+        same = _consistent(problem, found)
     return same if same.gap <= max(found.gap, _ROUNDING, goal * (goal > EXACT)) else found
 
 
