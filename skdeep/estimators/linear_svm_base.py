@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -34,12 +35,13 @@ def learns_in_batches(estimator):
 
 def dual_attributes(X, dual):
     """The support vectors: the samples with a dual coefficient."""
-    dual = np.atleast_2d(dual)
-    support = np.flatnonzero(dual.any(axis=0)).astype(np.int32)
+    support = np.unique(dual.indices).astype(np.int32)
+    parts = dual.data, np.searchsorted(support, dual.indices), dual.indptr
+    dual = csr_array(parts, shape=(dual.shape[0], len(support)))
     return {
         "support_": support,
         "support_vectors_": X[support],
-        "dual_coef_": np.ascontiguousarray(dual[:, support]),
+        "dual_coef_": dual if dual.shape[0] > 1 else dual.toarray(),
     }
 
 
@@ -89,7 +91,16 @@ class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
                 "weight_decay=d is another way to say C=1/(n*d), where n is the sum of "
                 "the sample weights: give one of them."
             )
-        return 1.0 / (float(sample_weight.sum()) * self.weight_decay)
+        with np.errstate(all="ignore"):
+            total = np.sum(sample_weight)
+            C = float(1.0 / (total * self.weight_decay))
+        if not 0 < C < np.inf:
+            raise ValueError(
+                f"weight_decay={self.weight_decay} with sample weights whose sum is "
+                f"{total:.3g} stands for C={C:g}. Give weights of sizes near 1, and a "
+                "weight_decay that makes C a number above zero."
+            )
+        return C
 
     def _check_exact_options(self):
         if self.dropout:

@@ -1,8 +1,8 @@
 """Certificates of what predicts: the objective of the outputs that users get.
 
 Solvers work on rows that are centred and turned, and measure their solutions there. The
-coefficients for rows as they came may have fewer digits: then the objective is higher by
-what that costs, and the gap wider.
+outputs for rows as they came may have fewer digits: then the objective is another by what
+that costs, and the gap is as wide, at least.
 """
 
 from dataclasses import replace
@@ -74,8 +74,9 @@ def _certify(machine, penalty, errors, cost, squared):
     with np.errstate(all="ignore"):  # what is not finite has a gap that says so
         loss = np.maximum(errors, 0.0) ** (2 if squared else 1)
         objective = penalty * float(np.sum(machine.w**2)) + float(np.sum(cost * loss))
-    if objective <= machine.objective * (1 + _ROUNDING):
-        return machine
-    bound = machine.objective * (1 - machine.duality_gap)
-    gap = (objective - bound) / objective if np.isfinite(objective) else np.inf
-    return replace(machine, objective=objective, duality_gap=gap)
+        off = abs(objective - machine.objective)
+        if off <= _ROUNDING * machine.objective:
+            return machine
+        bound = machine.objective * (1 - machine.duality_gap)
+        gap = max(machine.duality_gap, np.abs(np.divide(objective - bound, objective)))
+    return replace(machine, objective=objective, duality_gap=float(gap))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skdeep.notices import warn_user
@@ -12,7 +13,7 @@ from skdeep.solvers.crammer_singer import (
     certify_multiclass,
     minimize_crammer_singer,
 )
-from skdeep.solvers.preparation import prepare
+from skdeep.solvers.preparation import choose_units, prepare
 from skdeep.solvers.problem import Problem
 from skdeep.solvers.solve import solve
 from skdeep.threads import single_threaded_blas
@@ -68,28 +69,38 @@ def solve_classes(
     Returns
     -------
     machines : list of Machine
-    dual : ndarray of shape (n_machines, n_samples)
+    dual : csr_array of shape (n_machines, n_samples)
         sign times dual variable of each sample.
     """
     rows = np.flatnonzero(cost)
     codes, c = codes[rows], cost[rows]
     factor = 2.0 if crammer_singer else 1.0
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), c, intercept=intercept)
+        X = _take(X, rows)
+        units = choose_units(X, c, squared=squared)
+        prepared = prepare(X, c, unit=units.rows, intercept=intercept)
+        c = factor * units.cost(c)
 
     def one(number):
         sign = np.where(codes == number, 1.0, -1.0)
-        problem = Problem(prepared.X, sign, np.ones(len(c)), factor * c, squared, intercept)
+        problem = Problem(prepared.X, sign, np.ones(len(c)), c, squared, intercept)
         with single_threaded_blas():
-            solution = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
-            w, b = prepared.restore(solution.w, solution.b)
-        dual = np.zeros(len(cost))
-        dual[rows] = sign * solution.alpha
-        objective = solution.objective / factor
-        return Machine(w, b, objective, solution.gap, solution.n_iter), dual
+            found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
+            w, b = prepared.restore(found.w, found.b)
+        inside = np.flatnonzero(found.alpha)
+        objective, alpha = found.objective / factor, sign[inside] * found.alpha[inside]
+        w, b, objective, alpha = units.restore(w, b, objective, alpha)
+        return Machine(w, b, objective, found.gap, found.n_iter), rows[inside], alpha
 
-    machines, duals = zip(*solves.map(one, positive, n_jobs), strict=True)
-    return list(machines), np.array(duals)
+    machines, *dual = zip(*solves.map(one, positive, n_jobs), strict=True)
+    return list(machines), _sparse_rows(*dual, len(cost))
+
+
+def _sparse_rows(columns, values, n_columns):
+    """A sparse matrix of a few entries in each row."""
+    ends = np.cumsum([0, *map(len, columns)])
+    parts = np.concatenate(values), np.concatenate(columns), ends
+    return csr_array(parts, shape=(len(columns), n_columns))
 
 
 def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
@@ -98,30 +109,29 @@ def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     Returns
     -------
     machine : Machine
-    dual : ndarray of shape (n_classes, n_samples)
+    dual : csr_array of shape (n_classes, n_samples)
         The coefficient of each sample in each class's w.
     """
     rows = np.flatnonzero(cost)
     n_classes = int(codes.max()) + 1
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
+        X, c = _take(X, rows), cost[rows]
+        units = choose_units(X, c, squared=False)
+        prepared = prepare(X, c, unit=units.rows, intercept=intercept)
         problem = MulticlassProblem(
-            prepared.X, codes[rows], cost[rows], n_classes, intercept
+            prepared.X, codes[rows], units.cost(c), n_classes, intercept
         )
-        solution = solves.run(minimize_crammer_singer, problem, tol=tol, max_iter=max_iter)
-        pairs = zip(solution.w, solution.b, strict=True)
-        w, b = zip(*(prepared.restore(*pair) for pair in pairs), strict=True)
-    dual = np.zeros((n_classes, len(cost)))
-    coefficients = problem.coefficients(solution.alpha)
+        found = solves.run(minimize_crammer_singer, problem, tol=tol, max_iter=max_iter)
+        pairs = zip(found.w, found.b, strict=True)
+        w, b = map(np.array, zip(*(prepared.restore(*pair) for pair in pairs), strict=True))
+    coefficients = problem.coefficients(found.alpha)
     # a row whose dual variables are all with its own class, up to rounding
-    coefficients[np.abs(coefficients) <= 1e-12 * cost[rows, None]] = 0.0
-    dual[:, rows] = coefficients.T
-    return (
-        Machine(
-            np.array(w), np.array(b), solution.objective, solution.gap, solution.n_iter
-        ),
-        dual,
-    )
+    coefficients[np.abs(coefficients) <= 1e-12 * problem.cost[:, None]] = 0.0
+    w, b, objective, coefficients = units.restore(w, b, found.objective, coefficients)
+    inside = [np.flatnonzero(column) for column in coefficients.T]
+    values = [column[i] for column, i in zip(coefficients.T, inside, strict=True)]
+    dual = _sparse_rows([rows[i] for i in inside], values, len(cost))
+    return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
 def solve_regression(
@@ -132,37 +142,43 @@ def solve_regression(
     Returns
     -------
     machine : Machine
-    dual : ndarray of shape (n_samples,)
+    dual : csr_array of shape (1, n_samples)
         The coefficient of each sample in w.
     """
     rows = np.flatnonzero(cost)
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
-        problem, centre = _tube(
-            prepared.X, y[rows], cost[rows], epsilon, squared, intercept
+        units, prepared, problem, centre = _tube(
+            _take(X, rows), y[rows], cost[rows], epsilon, squared, intercept
         )
-        solution = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
-        w, b = prepared.restore(solution.w, solution.b + centre)
-    dual = np.zeros(len(cost))
-    above, below = solution.alpha.reshape(2, -1)
-    dual[rows] = above - below
-    return Machine(w, b, solution.objective, solution.gap, solution.n_iter), dual
+        found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
+        w, b = prepared.restore(found.w, found.b + centre)
+    above, below = found.alpha.reshape(2, -1)
+    inside = np.flatnonzero(above - below)
+    alpha = (above - below)[inside]
+    w, b, objective, alpha = units.restore(w, b, found.objective, alpha)
+    dual = _sparse_rows([rows[inside]], [alpha], len(cost))
+    return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def _tube(X, y, cost, epsilon, squared, intercept):
+def _tube(X, y, cost, epsilon, squared, intercept, **options):
     """The problem of a regression; targets far from zero are centred."""
+    units = choose_units(X, cost, squared=squared, targets=y)
+    prepared = prepare(X, cost, unit=units.rows, intercept=intercept, **options)
+    cost, y = units.cost(cost), y / units.targets
     centre = float(cost @ y / cost.sum()) if intercept else 0.0
     y = y - centre
+    # a tube that is much higher than the targets would cost them their digits
+    epsilon = min(epsilon / units.targets, 2 * float(np.max(np.abs(y))))
     n = len(y)
     problem = Problem(
-        X,
+        prepared.X,
         np.repeat([1.0, -1.0], n),
         np.concatenate([y - epsilon, -y - epsilon]),
         np.tile(cost, 2),
         squared,
         intercept,
     )
-    return problem, centre
+    return units, prepared, problem, centre
 
 
 def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_iter):
@@ -175,20 +191,23 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
     machines : list of Machine
     """
     rows = np.flatnonzero(cost)
-    codes, cost = codes[rows], cost[rows]
+    X, codes, cost = _take(X, rows), codes[rows], cost[rows]
     w, b = coef, intercept
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost, intercept=free, rotate=False)
-        pairs = [prepared.project(*pair) for pair in zip(w, b, strict=True)]
+        units = choose_units(X, cost, squared=squared)
+        prepared = prepare(X, cost, unit=units.rows, intercept=free, rotate=False)
+        pairs = [prepared.project(*units.project(*pair)) for pair in zip(w, b, strict=True)]
+        cost = units.cost(cost)
         if joint:
             problem = MulticlassProblem(prepared.X, codes, cost, len(w), free)
             found = certify_multiclass(problem, *map(np.array, zip(*pairs, strict=True)))
-            return [Machine(w, b, found.objective, found.gap, n_iter)]
+            *_, objective, _ = units.restore(0.0, 0.0, found.objective, 0.0)
+            return [Machine(w, b, objective, found.gap, n_iter)]
         machines = []
         for k, pair in enumerate(pairs):
             sign = np.where(codes == (k if len(w) > 1 else 1), 1.0, -1.0)
             problem = Problem(prepared.X, sign, np.ones(len(cost)), cost, squared, free)
-            machines.append(_measure(problem, pair, w[k], b[k], n_iter))
+            machines.append(_measure(problem, units, pair, w[k], b[k], n_iter))
     return machines
 
 
@@ -197,15 +216,18 @@ def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n
     rows = np.flatnonzero(cost)
     w, b = coef, float(intercept[0])
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=free, rotate=False)
-        problem, centre = _tube(prepared.X, y[rows], cost[rows], epsilon, squared, free)
-        pair = prepared.project(w, b - centre)
-        return _measure(problem, pair, w, b, n_iter)
+        units, prepared, problem, centre = _tube(
+            _take(X, rows), y[rows], cost[rows], epsilon, squared, free, rotate=False
+        )
+        in_units = units.project(w, b)
+        pair = prepared.project(in_units[0], in_units[1] - centre)
+        return _measure(problem, units, pair, w, b, n_iter)
 
 
-def _measure(problem, pair, w, b, n_iter):
+def _measure(problem, units, pair, w, b, n_iter):
     found = certify(problem, *pair, dual_guess(problem, *pair), best_b=False)
-    return Machine(w, b, found.objective, found.gap, n_iter)
+    *_, objective, _ = units.restore(0.0, 0.0, found.objective, 0.0)
+    return Machine(w, b, objective, found.gap, n_iter)
 
 
 def _take(X, rows):

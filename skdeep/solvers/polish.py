@@ -27,8 +27,9 @@ _ROUNDING = 1e-7
 _SHARPEST = 1e8
 # Newton steps in a round: where they go round in circles, the next round ends it.
 _STEPS = 60
-# Rounds without a smaller gap, while it is large.
-_PATIENCE = 12
+# Rounds without a smaller gap, from a rough start. Where a row may move its own margin so
+# many times its threshold, rounding errors of alpha alone exceed every gap.
+_PATIENCE, _HOPELESS = 12, 1e14
 # Rows that take part in any polish, besides those whose dual variables are inside.
 _FEW_ROWS = 200
 
@@ -64,13 +65,14 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     rounding = min(rounding / (start.objective or 1.0), _ROUNDING)
     best, last = None, np.inf
     w, b, alpha = start.w, start.b, start.alpha
-    # from here on the proximal term is small beside the rows' products
     size = float(problem.squared_norms.mean()) * float(problem.cost.mean())
+    patience = _PATIENCE if sharpness <= 1.0 and size < _HOPELESS else 3
+    # from here on the proximal term is small beside the rows' products
     enough = min(100.0 / size, 0.1 * _SHARPEST) if size else 0.0
     # and from here on rounding errors are all that could become larger
     sharpness = min(sharpness, 1e3 * enough)
     steps, waited = 0, 0
-    while steps < max_iter and waited < (3 if last < _ROUNDING else _PATIENCE):
+    while steps < max_iter and waited < patience:
         slope = sharpness * problem.cost
         response = Response(problem.threshold, slope, alpha, problem.cost)
         with keeping(best or start):

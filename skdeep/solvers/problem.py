@@ -130,7 +130,7 @@ class Problem:
         """The dual objective at an alpha that is feasible and combines the rows to v."""
         value = self.constant + float(self.threshold @ alpha) - 0.5 * float(v @ v)
         if self.squared:
-            value -= float(np.sum(alpha * alpha / (4.0 * self.cost)))
+            value -= float(alpha @ (alpha / (4.0 * self.cost)))
         return value
 
     def restricted(self, near, beyond):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from skdeep.kernels import native
-from skdeep.solvers.certificate import FULL_PRECISION, best_intercept, certify
+from skdeep.solvers.certificate import FULL_PRECISION, Solution, best_intercept, certify
 from skdeep.solvers.coordinate_descent import minimize_coordinate_descent
 from skdeep.solvers.interior_point import minimize_interior_point
 from skdeep.solvers.interrupt import keeping
@@ -113,8 +113,8 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
             return zero
         with keeping(zero):
             found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
-    # nothing that is worse than no coefficients at all
-    if found.gap <= zero.gap or found.objective <= zero.objective:
+    # nothing that is worse than no coefficients at all, rounding errors aside
+    if found.objective <= zero.objective * (1 + 1e-9):
         return found
     return replace(zero, n_iter=found.n_iter)
 
@@ -169,17 +169,17 @@ def _is_slow(problem, gaps, alpha):
     n, d = problem.n_rows, problem.n_columns
     entries = problem.X.nnz / problem.X.shape[0] if problem.sparse else d
     once = entries * (_SPARSE if problem.sparse else _DENSE)
-    looks = min(len(gaps), 4)
+    looks, gap = min(len(gaps), 4), max(gaps[-1], EXACT)
     before = gaps[-1 - looks] if looks < len(gaps) else 1.0
-    rate = max(np.log(before / gaps[-1]) / looks, 1e-3)
-    epochs = np.log(gaps[-1] / EXACT) / rate * n * (_PASSES * once + _SORT)
+    rate = max(np.log(max(before, gap) / gap) / looks, 1e-3)
+    epochs = np.log(gap / EXACT) / rate * n * (_PASSES * once + _SORT)
 
     inside = _inside(problem, alpha)
     small, large = sorted((inside, d))
     step = small * small * (small / 3 + large * (not problem.sparse)) * _MATRIX
     if problem.sparse and small > DIRECT_SIZE:
         step = _PRODUCTS * 2 * inside * once
-    steps = 6 + 4 * max(np.log10(gaps[-1] / 1e-4), 0.0)
+    steps = 6 + 4 * max(np.log10(gap / 1e-4), 0.0)
     return epochs > steps * (_STEP + step)
 
 
@@ -226,12 +226,13 @@ def _zero(problem):
     w, margins = np.zeros(problem.n_columns), np.zeros(problem.n_rows)
     b = best_intercept(problem, margins) if problem.intercept else 0.0
     errors = problem.errors(problem.margins(w, b))
+    rounding = 4 * np.finfo(float).eps * float(np.max(np.abs(problem.threshold)))
+    if np.max(errors) <= rounding:  # nothing costs less than nothing
+        return Solution(w, b, np.zeros(problem.n_rows), 0.0, 0.0)
     if problem.squared:
         alpha = 2 * problem.cost * errors
     else:
         # rows at the corner may have any share; the balance decides
         near = problem.threshold - problem.sign * b > -1e-9
         alpha = problem.cost * ((errors > 0) | near)
-    if not errors.any():
-        alpha = np.zeros(problem.n_rows)
     return certify(problem, w, b, alpha, best_b=False)
