@@ -21,6 +21,7 @@ from skdeep.estimators.linear_svm_base import (
 from skdeep.estimators.linear_svm_certificate import certify_classes
 from skdeep.estimators.linear_svm_network import (
     HingeNetwork,
+    MachineTasks,
     check_batch_weight,
     check_known_classes,
     known_codes,
@@ -247,7 +248,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The fitted estimator.
         """
-        end = self._begin("fit", X, y, sample_weight)
+        tasks = MachineTasks(self, X, y, sample_weight)
         X, y = self._validate(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -264,18 +265,20 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         weight = weight * by_class[codes]
         self._check_weights(codes, C * weight)
         self._check_multi_class()
+        self._learn()  # what callbacks see has nothing of the last fit
         fit = self._fit_exactly if self._exact else self._train
-        machines, learned, interrupt = fit(X, codes, weight, C)
+        machines, learned, interrupt = fit(X, codes, weight, C, tasks)
         machines = certify_classes(
             machines, X, codes, C * weight, squared=self.loss == "squared_hinge",
             joint=self._joint(), penalty=self._penalty(),
         )  # fmt: skip
         self._learn(**learned, **reported(machines))
-        self._end(end, interrupt, machines)
+        self._end(tasks, interrupt, machines)
         return self
 
-    def _fit_exactly(self, X, codes, weight, C):
+    def _fit_exactly(self, X, codes, weight, C, tasks):
         self._check_exact_options()
+        tasks.begin("fit", 0)
         solves = Solves()
         arguments = {
             "intercept": self.fit_intercept,
@@ -310,10 +313,10 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         learned["n_support_"] = counts.astype(np.int32)
         return machines, learned, solves.interrupt
 
-    def _train(self, X, codes, weight, C):
+    def _train(self, X, codes, weight, C, tasks):
         network = HingeNetwork(**self._hinge_options(X, weight, C))
-        interrupt = run_epochs(network.fit, network, X, codes, weight)
-        learned = network.learned()
+        interrupt = run_epochs(network.fit, network, tasks, X, codes, weight)
+        learned = self._learned_by(network)
         scale = 0.5 / self._penalty()
         machines = measure_classes(
             X, codes, scale * C * weight, learned["coef_"], learned["intercept_"],
@@ -371,7 +374,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The estimator after another epoch.
         """
-        end = self._begin("partial_fit", X, y, sample_weight)
+        tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
         first = network is None
         if first:
@@ -388,12 +391,12 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             network = HingeNetwork(**self._hinge_options(X, weight, C))
         numbers = np.arange(len(self.classes_))
         interrupt = run_epochs(
-            network.partial_fit, network, X, codes, weight, classes=numbers
+            network.partial_fit, network, tasks, X, codes, weight, classes=numbers
         )
-        learned = network.learned()
+        learned = self._learned_by(network)
         coef = learned["coef_"]
         self._learn(**learned, margin_=margin(coef, joint=self._joint()))
-        self._end(end, interrupt)
+        self._end(tasks, interrupt)
         return self
 
     def _batch_class_weights(self, y, weight):

@@ -117,33 +117,23 @@ class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
 
     # --- fitting ------------------------------------------------------------------
 
-    def _begin(self, name, X, y, sample_weight):
-        """Tell callbacks that a fit begins; return a function that tells of its end."""
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        given = {"X": X, "y": y, "metadata": metadata}
-        task = self._init_callback_context(name)
-        task.call_on_fit_task_begin(estimator=self, **given)
-
-        def end():
-            attributes = {k: v for k, v in vars(self).items() if "callback" not in k}
-            task.call_on_fit_task_end(
-                estimator=self, reconstruction_attributes=attributes, **given
-            )
-
-        return end
-
     def _learn(self, **learned):
         """Take over what was learned, all at once, in place of what was before."""
         kept = {name: x for name, x in vars(self).items() if name not in _LEARNED}
         self.__dict__ = kept | learned
 
-    def _end(self, end, interrupt, machines=()):
+    def _attributes_with(self, learned):
+        """The attributes of an estimator that has learned this, and has no callbacks."""
+        none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
+        return vars(self) | learned | none | {"_callback_fit_ctx": None}
+
+    def _end(self, tasks, interrupt, machines=()):
         """End a fit that is learned: with a warning, or as the user wanted it to end."""
         if interrupt is None:
             if self._exact:
                 names = getattr(self, "classes_", None)
                 warn_of_gap(machines, names, self.tol, self.max_iter)
-            end()
+            tasks.end_fit()
             return
         gaps = [machine.duality_gap for machine in machines]
         gap = f", with a relative duality gap of {max(gaps):.2g}" if gaps else ""
@@ -155,7 +145,12 @@ class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
         raise stopped from None
 
     def _keeps_interrupted_fit(self, before):
-        return vars(self).get("coef_") is not before.get("coef_")
+        coef = vars(self).get("coef_")
+        return coef is not None and coef is not before.get("coef_")
+
+    def _learned_by(self, network):
+        """The attributes that come from a network."""
+        return network.learned()
 
     # --- what was learned ---------------------------------------------------------
 

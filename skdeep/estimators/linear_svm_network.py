@@ -1,5 +1,6 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
+import copy
 import math
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.layers import Dense, Dropout
 from skdeep.losses import EpsilonInsensitive, MulticlassHinge
+from skdeep.training.tasks import FitTasks
 
 # Those whose steps are as long as the gradient is: only data tell how long is too long.
 _SCALED_BY_GRADIENT = ("sgd", "momentum", "nesterov")
@@ -150,8 +152,8 @@ def check_batch_weight(sample_weight, X, first):
     )
 
 
-def run_epochs(fit, network, X, y, weight, **options):
-    """Train a network by its method `fit`.
+def run_epochs(fit, network, tasks, X, y, weight, **options):
+    """Train a network by its method `fit`, which tells `tasks` of its epochs.
 
     Returns
     -------
@@ -159,13 +161,58 @@ def run_epochs(fit, network, X, y, weight, **options):
         What ended training early, where the network has something to keep of it.
     """
     before = vars(network).get("_training_state")
+    network.tasks = tasks
     try:
         fit(network.scaled(X), y, sample_weight=weight, **options)
     except KeyboardInterrupt as interrupt:
         if vars(network).get("_training_state") is before:
             raise
         return interrupt
+    finally:
+        del network.tasks
     return None
+
+
+class MachineTasks(FitTasks):
+    """Tells the callbacks of a linear support vector machine of its fit and its epochs.
+
+    Parameters
+    ----------
+    machine : LinearSVM or LinearSVMRegressor
+        What is fitted.
+
+    X, y : array-like
+        The training data, as they were given.
+
+    sample_weight : array-like or None
+        Their weights.
+    """
+
+    def __init__(self, machine, X, y, sample_weight):
+        super().__init__(machine, X, y, {"sample_weight": sample_weight})
+
+    def of(self, network):
+        """These tasks, whose epochs are those of a network."""
+        self._network = network
+        return self
+
+    def end(self):
+        """Leave the end to the machine: it has not learned of the network's end yet."""
+
+    def end_fit(self):
+        """End the fit of the machine, which is fitted now."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._estimator._attributes_with({}),
+            **self._samples(),
+        )
+
+    def _attributes_of(self, monitor):
+        network = copy.copy(self._network)
+        del network.tasks
+        network.network_, network.n_iter_ = monitor.finished_network(), monitor.state.epoch
+        network._training_state = monitor.state.result()
+        return self._estimator._attributes_with(self._estimator._learned_by(network))
 
 
 def check_known_classes(estimator, classes):
@@ -218,6 +265,9 @@ class _OneLayerNetwork:
     """
 
     centre = 0.0
+
+    def _tasks(self, X, y, metadata):
+        return self.tasks.of(self)
 
     def _layers(self, n_outputs):
         rate, use_bias = self.input_dropout, self.fit_intercept

@@ -17,6 +17,7 @@ from skdeep.estimators.linear_svm_base import (
 )
 from skdeep.estimators.linear_svm_certificate import certify_regression
 from skdeep.estimators.linear_svm_network import (
+    MachineTasks,
     TubeNetwork,
     check_batch_weight,
     network_options,
@@ -188,26 +189,28 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The fitted estimator.
         """
-        end = self._begin("fit", X, y, sample_weight)
+        tasks = MachineTasks(self, X, y, sample_weight)
         X, y = self._validate(X, y, reset=True, y_numeric=True)
         y = y.astype(np.float64)
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         C = self._cost(weight)
+        self._learn()  # what callbacks see has nothing of the last fit
         fit = self._fit_exactly if self._exact else self._train
-        machine, learned, interrupt = fit(X, y, weight, C)
+        machine, learned, interrupt = fit(X, y, weight, C, tasks)
         machine = certify_regression(
             machine, X, y, C * weight, self.epsilon, squared=self.loss.startswith("squared")
         )
         self._learn(
             **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
         )
-        self._end(end, interrupt, [machine])
+        self._end(tasks, interrupt, [machine])
         return self
 
-    def _fit_exactly(self, X, y, weight, C):
+    def _fit_exactly(self, X, y, weight, C, tasks):
         self._check_exact_options()
+        tasks.begin("fit", 0)
         solves = Solves()
         machine, dual = solve_regression(
             X, y, C * weight, self.epsilon, solves,
@@ -222,9 +225,9 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         }
         return machine, learned | dual_attributes(X, dual), solves.interrupt
 
-    def _train(self, X, y, weight, C):
+    def _train(self, X, y, weight, C, tasks):
         network = self._make_network(X, y, weight, C)
-        interrupt = run_epochs(network.fit, network, X, y - network.centre, weight)
+        interrupt = run_epochs(network.fit, network, tasks, X, y - network.centre, weight)
         learned = self._learned_by(network)
         machine = measure_regression(
             X, y, C * weight, self.epsilon, learned["coef_"], learned["intercept_"],
@@ -255,7 +258,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self : object
             The estimator after another epoch.
         """
-        end = self._begin("partial_fit", X, y, sample_weight)
+        tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
         first = network is None
         X, y = self._validate(X, y, reset=first, y_numeric=True)
@@ -263,9 +266,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         weight = check_batch_weight(sample_weight, X, first)
         if first:
             network = self._make_network(X, y, weight, self._cost(weight))
-        interrupt = run_epochs(network.partial_fit, network, X, y - network.centre, weight)
+        interrupt = run_epochs(
+            network.partial_fit, network, tasks, X, y - network.centre, weight
+        )
         self._learn(**self._learned_by(network))
-        self._end(end, interrupt)
+        self._end(tasks, interrupt)
         return self
 
     def _make_network(self, X, y, weight, C):
