@@ -57,14 +57,9 @@ class _StochasticOptimizer(Optimizer):
     """An optimizer whose step is one kernel over the flat vectors."""
 
     def _call(self, scope, kernel, parameters, gradient, **arguments):
-        available = {**scope.shared, **scope.state, **arguments}
-        scope.call(
-            kernel,
-            scratch=parameters.shape,
-            parameters=parameters,
-            gradient=gradient,
-            **{name: available[name] for name in kernel.arguments if name in available},
-        )
+        available = {**scope.shared, **scope.state}
+        taken = {n: available[n] for n in kernel.arguments if n in available}
+        scope.call(kernel, parameters=parameters, gradient=gradient, **taken, **arguments)
 
 
 class SGD(_StochasticOptimizer):
@@ -239,21 +234,16 @@ class RMSProp(_StochasticOptimizer):
         return {"square_sum": 0.0}
 
     def step(self, scope, parameters, gradient):
+        numbers = {"rho": float(self.rho), "epsilon": float(self.epsilon)}
+        if self.centered or self.momentum:
+            numbers["momentum"] = float(self.momentum)
         if self.centered:
             kernel = kernels.rmsprop_centered_step
         elif self.momentum:
             kernel = kernels.rmsprop_momentum_step
         else:
             kernel = kernels.rmsprop_step
-        self._call(
-            scope,
-            kernel,
-            parameters,
-            gradient,
-            rho=float(self.rho),
-            momentum=float(self.momentum),
-            epsilon=float(self.epsilon),
-        )
+        self._call(scope, kernel, parameters, gradient, **numbers)
 
 
 class Adam(_StochasticOptimizer):

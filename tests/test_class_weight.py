@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from skdeep import LinearSVM
+from skdeep import LinearSVM, MLPClassifier
 from skdeep.estimators.class_weight import class_weight_vector
 
 BAD_WEIGHTS = [-1, -1e-300, np.nan, np.inf, -np.inf, 10**400, "2", None, 1j, [1.0]]
@@ -101,3 +101,38 @@ def test_bad_class_weights_reach_no_solver(optimizer, weight, labelled_by_text):
         with pytest.raises(ValueError, match=r"class_weight\['0'\] is"):
             call(*labelled_by_text)
     assert not hasattr(model, "coef_")
+
+
+# --- networks -------------------------------------------------------------------------
+
+
+def network(**options):
+    return MLPClassifier((3,), max_iter=2, tol=0, random_state=0, **options)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_digit_strings_are_keys_for_networks(labelled_by_text):
+    X, y = labelled_by_text
+    expected = network(class_weight={"0": 1, "1": 3}).fit(X, y).predict_proba(X)
+    by_sample = network().fit(X, y, sample_weight=np.where(y == "1", 3.0, 1.0))
+    np.testing.assert_array_equal(by_sample.predict_proba(X), expected)
+    by_number = network(class_weight={0: 1, 1: 3}).fit(X, y)
+    np.testing.assert_array_equal(by_number.predict_proba(X), expected)
+
+
+@each_bad_weight
+def test_bad_class_weights_reach_no_network(weight, labelled_by_text):
+    X, y = labelled_by_text
+    model = network(class_weight={"0": 1.0, "1": weight})
+    for call in (model.fit, lambda X, y: model.partial_fit(X, y, classes=["0", "1"])):
+        with pytest.raises(ValueError, match=r"class_weight\['1'\] is"):
+            call(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_only_the_proportions_of_class_weights_matter(scale, labelled_by_text):
+    X, y = labelled_by_text
+    model = network(class_weight={"0": scale, "1": 3 * scale}).fit(X, y)
+    expected = network(class_weight={"0": 1.0, "1": 3.0}).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X))

@@ -133,6 +133,15 @@ def test_the_first_epoch_is_kept_as_far_as_it_was():
     assert np.isfinite(model.predict(X)).all()
 
 
+def test_a_first_partial_fit_is_kept_as_far_as_it_was():
+    model = network()
+    interrupt_at(4)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X, Y)
+    assert model.n_iter_ == 0 and np.isfinite(model.predict(X)).all()
+    assert model.partial_fit(X, Y).n_iter_ == 1
+
+
 def test_lbfgs_keeps_the_last_iteration():
     model = interrupted(network(optimizer="lbfgs"), 8)
     assert 0 < model.n_iter_ < 10

@@ -52,20 +52,24 @@ def _run_reference(kernel, arguments, dtype, threads):
 
 
 def _run_native(kernel, arguments, dtype, threads):
-    record = executor._record(kernel, arguments, dtype)
-    program = native.extension.Program(dtype == np.float32, [record])
+    call = kernel, executor._checked(kernel, arguments, dtype)
+    program = executor.NativeProgram([call], 0, dtype)._program
     assert not program.uses_python, f"{kernel.__name__} has no compiled version"
     program.run(threads)
 
 
 def scratch(kernel, shape, dtype):
     """The scratch arguments of a kernel."""
-    made = {}
-    for name in kernel.arguments:
-        if executor.is_scratch(name):
-            kind = "bool" if name == "mask" else "f4" if name == "uniform" else dtype
-            made[name] = np.empty(shape[:-1] if name == "norm" else shape, kind)
-    return made
+    shapes = {
+        name: shape
+        for name in kernel.arguments
+        if kernel.declared[name].is_array and kernel.declared[name].any_axes
+    }
+    shapes = shapes or dict.fromkeys(("z", "d_z"), shape)
+    return {
+        name: np.empty(shape, kernel.declared[name].dtype(dtype))
+        for name, shape in kernels.scratch_shapes(kernel, shapes).items()
+    }
 
 
 def assert_near(actual, expected, scale):
@@ -269,9 +273,9 @@ _SETTINGS = {"gamma": 2.0, "delta": 0.7, "quantile": 0.3}
 @every_set
 @every_type
 @pytest.mark.parametrize("name", _SOFTMAX + _BINARY + _REGRESSION)
-@given(n=sizes, m=sizes, seed=seeds)
+@given(n=sizes, m=sizes, weighs=st.booleans(), seed=seeds)
 @settings(max_examples=8, deadline=None)
-def test_losses(instruction_set, dtype, name, n, m, seed):
+def test_losses(instruction_set, dtype, name, n, m, weighs, seed):
     kernel = getattr(kernels, name)
     rng = np.random.default_rng(seed)
     z = (rng.normal(size=(n, m)) * 3).astype(dtype)
@@ -287,6 +291,7 @@ def test_losses(instruction_set, dtype, name, n, m, seed):
         "weight": rng.uniform(size=n).astype(dtype),
         "losses": np.empty(n, dtype),
         "d_z": np.empty_like(z),
+        "label_weight": rng.uniform(size=(2, m)).astype(dtype) if weighs else None,
         **_SETTINGS,
         **scratch(kernel, z.shape, dtype),
     }
@@ -313,12 +318,25 @@ def test_losses_of_extreme_logits(instruction_set, dtype):
             "weight": np.ones(3, dtype),
             "losses": np.empty(3, dtype),
             "d_z": np.empty_like(z),
+            "label_weight": None,
             **scratch(kernel, z.shape, dtype),
         }
         with using(instruction_set):
             a, b = run_both(kernel, {k: available[k] for k in kernel.arguments}, dtype)
         np.testing.assert_allclose(b["losses"], a["losses"], rtol=1e-5)
         np.testing.assert_allclose(b["d_z"], a["d_z"], rtol=1e-5, atol=1e-30)
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, seed=seeds)
+@drawn
+def test_one_hot(instruction_set, dtype, n, m, seed):
+    index = np.random.default_rng(seed).integers(0, m, n)
+    arguments = {"index": index, "low": 0.1, "high": 0.7, "out": np.empty((n, m), dtype)}
+    with using(instruction_set):
+        a, b = run_both(kernels.one_hot, arguments, dtype)
+    np.testing.assert_array_equal(a["out"], b["out"])
 
 
 @every_set
@@ -368,8 +386,7 @@ def test_optimizers(instruction_set, dtype, name, n, step, seed):
     with using(instruction_set):
         a, b = run_both(kernel, arguments, dtype)
     for key in kernel.writes - {"gradient"}:  # which a compiled step leaves as it is
-        if not executor.is_scratch(key):
-            assert_near(b[key], a[key], np.maximum(abs(a[key]), 1))
+        assert_near(b[key], a[key], np.maximum(abs(a[key]), 1))
 
 
 @every_set

@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import balanced_accuracy_score, log_loss, make_scorer
+from sklearn.model_selection import cross_validate
 
 from skdeep import MLPClassifier, MLPRegressor
 from skdeep.estimators.validation import hold_out
@@ -44,6 +45,22 @@ def test_training_stops_when_the_loss_stops_falling(digits):
 def test_too_few_epochs_are_told(digits):
     with pytest.warns(ConvergenceWarning, match=r"max_iter=3\) reached"):
         MLPClassifier(max_iter=3, random_state=0).fit(*digits)
+
+
+def test_patience_may_be_infinite(digits):
+    model = MLPClassifier(n_iter_no_change=np.inf, tol=1e9, max_iter=15)
+    with pytest.warns(ConvergenceWarning, match="Raise max_iter"):
+        assert model.fit(*digits).n_iter_ == 15
+
+
+@pytest.mark.parametrize("meta", [False, True])
+def test_warnings_point_at_the_line_that_called(digits, meta):
+    model = MLPClassifier(max_iter=1, batch_size=10**6)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cross_validate(model, *digits, cv=2) if meta else model.fit(*digits)
+    assert len(caught) == (4 if meta else 2)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_early_stopping_restores_the_best_epoch(digits):

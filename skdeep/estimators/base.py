@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -18,13 +19,16 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
-from skdeep.estimators.all_or_nothing import all_or_nothing
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.layers.activation import ACTIVATIONS
+from skdeep.messages import plain
+from skdeep.named_parameters import NamedParameters
 from skdeep.network import Network, Settings
 from skdeep.notices import warn_user
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
@@ -51,12 +55,23 @@ def learns_in_batches(estimator):
     return True
 
 
+def of_size_one(weight):
+    """Weights times a power of two that brings the largest to [1, 2), to lose no digits.
+
+    Only the proportions of weights matter, whatever their type can hold.
+    """
+    largest = weight.max(initial=0.0)
+    return weight if largest == 0.0 else np.ldexp(weight, 1 - np.frexp(largest)[1])
+
+
 def number_type(X):
     """The type of a network's numbers for some X: bytes become float32."""
     return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
 
 
-class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseNetworkEstimator(
+    LearnedAttributes, CallbackSupportMixin, NamedParameters, BaseEstimator, ABC
+):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -96,6 +111,12 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "random_state": ["random_state"],
         "record": [StrOptions({"gradients"}), None],
         "verbose": ["verbose"],
+    }
+    _named_objects = {
+        "optimizer": OPTIMIZERS,
+        "learning_rate_schedule": SCHEDULES,
+        "weight_averaging": AVERAGES,
+        "kernel_initializer": INITIALIZERS,
     }
 
     @abstractmethod
@@ -180,12 +201,20 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return X
 
     @abstractmethod
+    def _present_target(self, y, name="y"):
+        """A user's y without what scikit-learn's validation would let through."""
+
+    @abstractmethod
     def _learn_target(self, y, classes, first):
-        """Check y and learn its type: classes, number of outputs, and the loss."""
+        """Check y and learn its type: classes, and number of outputs."""
+
+    @abstractmethod
+    def _training_loss(self, y, sample_weight, dtype):
+        """The loss that is minimized, for such targets, in numbers of a type."""
 
     @abstractmethod
     def _encode_target(self, y, dtype):
-        """The targets as the loss takes them, and a table of classes or None."""
+        """The targets as the loss takes them, and a `OneHot` or None."""
 
     def _class_weights(self, y, sample_weight, partial=False):
         """A factor for each sample's weight."""
@@ -285,8 +314,8 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             if partial and self._has_stopped_early(state):
                 self._warn_stopped_early(state)
             elif weight.any():  # else a batch of partial_fit that says nothing
-                target, table = self._encode_target(y, network.dtype)
-                data = TrainingData(self._as_samples(X), target, weight, table)
+                target, one_hot = self._encode_target(y, network.dtype)
+                data = TrainingData(self._as_samples(X), target, weight, one_hot)
                 self._train(data, validation, tasks, partial)
             self._learned(keep_state=partial or self.warm_start)
             tasks.end()
@@ -310,11 +339,10 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return FitTasks(self, X, y, metadata)
 
     def _check_data(self, X, y, weight, classes, first, partial):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
+        X, y = self._validate_input(
+            sum_duplicates(convert_input(X)),
+            self._present_target(y),
+            dtypes=[np.float64, np.float32] if first else self._dtypes(),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -324,13 +352,16 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
-            weight,
+            convert_input(weight, name="sample_weight"),
             X,
-            dtype=number_type(X),
+            dtype=np.float64,
             ensure_non_negative=True,
             allow_all_zero_weights=partial,
         )
+        sample_weight = of_size_one(sample_weight)
         weight = sample_weight * self._class_weights(y, sample_weight, partial)
+        weight = of_size_one(weight).astype(number_type(X))
+        self._loss = self._training_loss(y, sample_weight, number_type(X))
         if not partial:
             self._check_weighted_target(y, weight)
         return X, y, sample_weight, weight
@@ -357,13 +388,15 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             return network, state
         # copies: what fails leaves the old ones as they were
         network, state = self.network_.copy(), self._training_state.copy()
-        if repr(layers) != repr(list(network.layers)):
+        before, now = repr(plain(list(network.layers))), repr(plain(layers))
+        if before != now:
             raise ValueError(
                 "The layers changed since the last fit, so training cannot go on from "
-                f"it. They were {list(network.layers)}; they would be {layers}. Set "
+                f"it. They were {before}; they would be {now}. Set "
                 "warm_start=False to start anew."
             )
-        if repr(optimizer) != repr(network.optimizer):
+        same = optimizer is network.optimizer  # a name stands for one object
+        if not same and repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
@@ -416,6 +449,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
             self._check_smooth()
+            self._check_batch(np.count_nonzero(data.weight))
             minimize_lbfgs(network, data, state, monitor, self.record)
         else:
             options = self._descent_options(data, state, schedule, partial)
@@ -472,14 +506,16 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
-                    f"{value!r}. Use another optimizer, such as 'adam', with {name}."
+                    f"{plain(value)!r}. Use another optimizer, such as 'adam', with {name}."
                 )
 
     def _descent_options(self, data, state, schedule, partial):
         rate = self.learning_rate
+        batch_size = self._batch_rows(np.count_nonzero(data.weight))
+        self._check_batch(batch_size)
         coming = 1 if partial else self.max_iter
         return DescentOptions(
-            batch_size=self._batch_rows(np.count_nonzero(data.weight)),
+            batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=(
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
@@ -489,6 +525,19 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
+        )
+
+    def _check_batch(self, rows):
+        """Raise a ValueError where batches are too small for batch normalization."""
+        if rows >= self.network_.least_rows:
+            return
+        small = "batch_size is 1: set it to 2 or more"
+        if self.batch_size != 1:
+            small = "there is only 1 sample to train on: give more at a time"
+        raise ValueError(
+            "Batch normalization learns nothing from batches of one sample, whose mean is "
+            f"the sample itself. Here {small}, or set batch_norm=False "
+            "(or leave BatchNorm out: LayerNorm looks at no other samples)."
         )
 
     def _batch_rows(self, n):
@@ -531,18 +580,18 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
-        X_val, y_val = validate_data(
-            self,
+        X_val, y_val = self._validate_input(
             X_val,
-            y_val,
-            **self._data_options(dtypes),
+            self._present_target(y_val, "y_val"),
+            dtypes=dtypes,
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
         )
         y_val = self._learn_target(y_val, None, first=False)
-        weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
-        return X_val, y_val, weight
+        weight = convert_input(sample_weight_val, name="sample_weight_val")
+        weight = _check_sample_weight(weight, X_val, ensure_non_negative=True)
+        return X_val, y_val, of_size_one(weight)
 
     # --- predicting ---------------------------------------------------------------
 
@@ -553,8 +602,15 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _network_input(self, X):
         """A user's X, checked, as the network takes it."""
-        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
-        return self._as_samples(X)
+        return self._as_samples(self._validate_input(X, dtypes=self._dtypes(), reset=False))
+
+    def _validate_input(self, X, *y, dtypes, reset, **options):
+        """What a user gave, checked; X in one of the types of floating point."""
+        options = self._data_options(dtypes) | options
+        y = [
+            convert_input(labels, name="y") if issparse(labels) else labels for labels in y
+        ]
+        return validate_data(self, convert_input(X), *y, reset=reset, **options)
 
     def _dtypes(self):
         return [self.network_.dtype]

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.estimators.all_or_nothing import all_or_nothing
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.estimators.class_weight import class_weight_vector
 from skdeep.estimators.linear_svm_base import (
     BaseLinearSVM,
@@ -35,6 +35,8 @@ from skdeep.estimators.linear_svm_solutions import (
     solve_classes,
     solve_crammer_singer,
 )
+from skdeep.inputs import convert_input
+from skdeep.messages import plain
 from skdeep.solvers.interrupt import Solves
 
 
@@ -249,13 +251,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             The fitted estimator.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"LinearSVM needs samples of at least 2 classes, but y has 1 class: "
-                f"{self.classes_[0]!r}."
+                f"{plain(self.classes_[0])!r}."
             )
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
@@ -379,6 +382,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         first = network is None
         if first:
             vars(self).pop("classes_", None)  # an exact fit's
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
         self.classes_ = check_known_classes(self, classes)

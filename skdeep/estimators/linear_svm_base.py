@@ -12,8 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdeep.estimators import base
 from skdeep.estimators.linear_outputs import linear_outputs
 from skdeep.estimators.linear_svm_solutions import warn_of_gap
+from skdeep.inputs import convert_input, sum_duplicates
+from skdeep.named_parameters import NamedParameters
 from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.solvers.solve import EXACT_SOLVERS
+from skdeep.targets import present_classes, present_numbers
 
 _EXACT = ("auto", *EXACT_SOLVERS)
 # What one fit leaves, and the next replaces: not all have all of it.
@@ -45,8 +48,10 @@ def dual_attributes(X, dual):
     }
 
 
-class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
+class BaseLinearSVM(NamedParameters, CallbackSupportMixin, BaseEstimator):
     """What the classifier and the regressor share."""
+
+    _named_objects = {"optimizer": OPTIMIZERS}
 
     _parameter_constraints = {
         "C": [Interval(Real, 0, None, closed="neither")],
@@ -70,9 +75,10 @@ class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
         return isinstance(self.optimizer, str) and self.optimizer in _EXACT
 
     def _validate(self, X, y, *, reset, **options):
+        y = present_numbers(y) if options.get("y_numeric") else present_classes(y)
         return validate_data(
             self,
-            X,
+            sum_duplicates(convert_input(X)),
             y,
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
@@ -171,7 +177,11 @@ class BaseLinearSVM(CallbackSupportMixin, BaseEstimator):
         if not hasattr(self, "coef_"):  # asking first is faster
             check_is_fitted(self)
         X = validate_data(
-            self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+            self,
+            convert_input(X),
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            reset=False,
         )
         z = linear_outputs(X, np.atleast_2d(self.coef_), self.intercept_)
         return z.ravel() if z.shape[1] == 1 else z

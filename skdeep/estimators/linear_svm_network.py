@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.layers import Dense, Dropout
 from skdeep.losses import EpsilonInsensitive, MulticlassHinge
+from skdeep.messages import plain
 from skdeep.training.tasks import FitTasks
 
 # Those whose steps are as long as the gradient is: only data tell how long is too long.
@@ -237,7 +238,7 @@ def check_known_classes(estimator, classes):
     if len(given) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs at least 2 classes, but `classes` names 1 "
-            f"class: {given[0]!r}."
+            f"class: {plain(given[0])!r}."
         )
     return given
 

@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.estimators.all_or_nothing import all_or_nothing
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.estimators.linear_svm_base import (
     BaseLinearSVM,
     dual_attributes,
@@ -24,6 +24,7 @@ from skdeep.estimators.linear_svm_network import (
     run_epochs,
 )
 from skdeep.estimators.linear_svm_solutions import measure_regression, solve_regression
+from skdeep.inputs import convert_input
 from skdeep.solvers.interrupt import Solves
 
 
@@ -190,6 +191,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             The fitted estimator.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True, y_numeric=True)
         y = y.astype(np.float64)
         weight = _check_sample_weight(
@@ -261,6 +263,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
         first = network is None
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=first, y_numeric=True)
         y = y.astype(np.float64)
         weight = check_batch_weight(sample_weight, X, first)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.messages import plain
 from skdeep.notices import warn_user
 from skdeep.solvers.certificate import certify, dual_guess
 from skdeep.solvers.crammer_singer import (
@@ -242,7 +243,7 @@ def warn_of_gap(machines, names, tol, max_iter):
         return
     which = ""
     if len(machines) > 1:
-        which = f" for class {', '.join(repr(names[k]) for k in late)}"
+        which = f" for class {', '.join(repr(plain(names[k])) for k in late)}"
     warn_user(
         f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
         "objective may be so much higher than the optimum. The best solution found was "

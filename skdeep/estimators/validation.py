@@ -4,9 +4,11 @@ import copy
 import math
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.metrics import check_scoring
 
-from skdeep.batch import TrainingData
+# The numbers of targets that are made of numbers of classes at a time.
+_BLOCK_NUMBERS = 1 << 20
 
 
 def hold_out(weight, strata, fraction, key):
@@ -89,9 +91,8 @@ def validation_on(estimator, X, y, sample_weight):
         better. Outputs that are not finite have an infinite loss, and are not scored.
     """
     network = estimator.network_
-    target, table = estimator._encode_target(y, network.dtype)
+    target, one_hot = estimator._encode_target(y, network.dtype)
     samples = estimator._as_samples(X)
-    target = TrainingData(samples, target, sample_weight, table).targets()
     weight = sample_weight * estimator._class_weights(y, sample_weight)
     # It predicts with the network in training, without the names of features that X
     # has no more.
@@ -103,20 +104,34 @@ def validation_on(estimator, X, y, sample_weight):
     # of the scorers, only scikit-learn's own say whether they take weights
     takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
     weights = {"sample_weight": sample_weight} if takes_weights else {}
+    # R2 of one sample is not defined, which scikit-learn would say at every epoch
+    scored = by_score or len(y) > 1 or not is_regressor(estimator)
 
     def validate():
         # what overflows is told as a divergence, in plain words
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             outputs = network.raw_outputs(samples)
-            losses = network.loss.value(target, outputs)
+            losses = _losses(network.loss, target, one_hot, outputs)
             loss = float(np.average(losses, weights=weight))
             if not (math.isfinite(loss) and np.isfinite(outputs).all()):
                 return {
                     "validation_loss": math.inf,
                     "validation_score": -math.inf,
                 }, math.inf
-            score = float(scorer(view, X, y, **weights))
+            score = float(scorer(view, X, y, **weights)) if scored else math.nan
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 
     return validate
+
+
+def _losses(loss, target, one_hot, outputs):
+    """The loss of each sample; of many classes a block at a time, for their targets."""
+    if one_hot is None:
+        return loss.value(target, outputs)
+    rows = max(1, _BLOCK_NUMBERS // one_hot.n_classes)
+    blocks = (slice(start, start + rows) for start in range(0, len(outputs), rows))
+    parts = [
+        loss.value(one_hot.targets(target[b], outputs.dtype), outputs[b]) for b in blocks
+    ]
+    return np.concatenate(parts)

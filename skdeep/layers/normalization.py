@@ -1,5 +1,6 @@
 """Batch normalization and layer normalization."""
 
+import math
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
@@ -18,6 +19,8 @@ class BatchNorm(Layer):
     not depend on what else is predicted, and never changes them.
 
     Of images and signals each channel is normalized, over the samples and all places.
+    Of other inputs a batch of one sample would leave nothing but zeros: it is refused,
+    and a last batch of one sample joins the batch before.
 
     Parameters
     ----------
@@ -63,6 +66,10 @@ class BatchNorm(Layer):
             "running_variance": State(shape, 1.0),
         }
 
+    def least_rows(self, input_shape):
+        """2, unless a sample has several places: a mean of one number leaves nothing."""
+        return 2 if math.prod(input_shape[:-1]) == 1 else 1
+
     def frozen(self):
         return _FrozenBatchNorm(self.momentum, self.epsilon)
 
@@ -75,7 +82,6 @@ class BatchNorm(Layer):
         x, flat_out = _by_place(x), _by_place(out)
         scope.call(
             kernels.batch_norm_forward,
-            scratch=features,
             x=x,
             weight=scope.shared["weight"],
             step=scope.shared["step"],
@@ -95,7 +101,6 @@ class BatchNorm(Layer):
         out = scope.buffer("out", x.shape)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=x.shape[-1:],
             x=_by_place(x),
             epsilon=float(self.epsilon),
             **scope.parameters,
@@ -154,7 +159,6 @@ class _FrozenBatchNorm(BatchNorm):
         zeros = scope.buffer("zeros", features)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=features,
             x=_by_place(d_out),
             epsilon=float(self.epsilon),
             scale=scope.parameters["scale"],
@@ -227,7 +231,6 @@ class LayerNorm(Layer):
         d_x = scope.buffer("d_x", d_out.shape)
         scope.call(
             kernels.layer_norm_backward_input,
-            scratch=scope["normalized"].shape,
             d_out=_by_place(d_out),
             normalized=scope["normalized"],
             scale=scope.parameters["scale"],

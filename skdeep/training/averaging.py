@@ -139,7 +139,8 @@ class StatisticsPass:
         self._memory.step = np.zeros(1, dtype=np.int64)
         self._memory.learning_rate = np.zeros(1)
         self._program = network.statistics_program(plan, data, self._memory)
-        self._arrays = self._program.allocate(plan.batch_size)
+        most = max(plan.batch_size, len(memory.index))  # the last batch may be larger
+        self._arrays = self._program.allocate(most)
 
     def run(self, order, sizes, n_full):
         """Go over the batches in this order.
@@ -150,7 +151,7 @@ class StatisticsPass:
             The numbers of the rows; None where a batch is all rows.
 
         sizes : tuple of int
-            The rows of a full batch and, where it is smaller, of the last.
+            The rows of a full batch and, where it has others, of the last.
 
         n_full : int
             How many full batches there are.

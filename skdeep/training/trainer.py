@@ -86,19 +86,23 @@ class Epochs:
         self.state = state
         self._rows = np.flatnonzero(data.weight)
         n, batch_size = len(self._rows), options.batch_size
-        whole = batch_size >= n
+        # too few rows for batch normalization join the batch before
+        too_few = 0 < n % batch_size < network.least_rows
+        whole = batch_size >= n or (too_few and n < 2 * batch_size)
+        self._n_batches = 1 if whole else n // batch_size - too_few
+        rest = 0 if whole else n - self._n_batches * batch_size
         n_batch = data.x.shape[0] if whole else batch_size
         plan = BatchPlan.of(data, n_batch, whole, options.augmentation)
         # of mean 1 for batches, which divide by their rows; of sum 1 for all rows at once
         scale = (1 if whole else n) / data.weight.sum()
         self._data = replace(data, weight=data.weight * scale)
-        self._memory = StepMemory(network, state.key, 0 if whole else batch_size)
+        self._sizes = (n_batch, rest) if rest else (n_batch,)
+        most = 0 if whole else max(self._sizes)
+        self._memory = StepMemory(network, state.key, most)
         self._memory.optimizer_state |= state.optimizer_state
         state.optimizer_state = self._memory.optimizer_state
         self._memory.step[0] = state.step
 
-        rest = 0 if whole else n % batch_size
-        self._sizes = (n_batch, rest) if rest else (n_batch,)
         self._statistics = None
         if state.average is not None:
             self._memory.average = state.average.parameters
@@ -106,7 +110,6 @@ class Epochs:
                 self._statistics = StatisticsPass(network, plan, self._data, self._memory)
         program = network.training_program(plan, self._data, self._memory)
         self._batch, self._last_batch = self._bind(program)
-        self._n_batches = 1 if whole else n // batch_size
         self._order = None if whole else self._rows.copy()
         self.steps = self._n_batches + (rest > 0)
         network.plan = plan
@@ -116,8 +119,8 @@ class Epochs:
             self._probe = begin_recording(network, data, state)
 
     def _bind(self, program):
-        """A program for full batches, and for the last one if it is smaller."""
-        memory = program.allocate(self._sizes[0])
+        """A program for full batches, and for the last one if it has other rows."""
+        memory = program.allocate(max(self._sizes))
         bound = [program.bind(memory, rows) for rows in self._sizes]
         return bound[0], bound[1] if len(bound) > 1 else None
 
