@@ -33,7 +33,6 @@ NUMBERS = {
     "alpha": 0.4,
     "scale": 0.7,
     "tol": 1e-12,
-    "epochs": 2,
     "axis": 2,
     "dilation": (1, 2),
     "offset": 0.3,
@@ -90,7 +89,8 @@ def draw(kernel, dtype=np.float64):
         "w": np.zeros(INPUTS + 1, dtype),
         "order": np.arange(ROWS),
         "progress": np.array([0, ROWS, 1, 0]),
-        "bounds": np.array([np.inf, -np.inf], dtype),
+        "state": np.array([np.inf, -np.inf, 0.0], dtype),
+        "budget": np.array([2, 2 * ROWS]),
     }
     descends = kernel.__name__.endswith("coordinate_descent")
     if descends:

@@ -297,7 +297,7 @@ class BaseNetworkEstimator(
     def _fit(self, X, y, weight, validation, *, goes_on, partial=False, classes=None):
         first = not goes_on
         metadata = dict(zip(_METADATA, (weight, *validation), strict=True))
-        tasks = FitTasks(self, X, y, metadata)
+        tasks = self._tasks(X, y, metadata)
         X, y, sample_weight, weight = self._check_data(
             X, y, weight, classes, first, partial
         )
@@ -333,6 +333,10 @@ class BaseNetworkEstimator(
     def _keeps_interrupted_fit(self, before):
         state = vars(self).get("_training_state")
         return state is not before.get("_training_state") and bool(state.ending)
+
+    def _tasks(self, X, y, metadata):
+        """What tells callbacks of a fit to these data."""
+        return FitTasks(self, X, y, metadata)
 
     def _check_data(self, X, y, weight, classes, first, partial):
         X, y = self._validate_input(

@@ -292,14 +292,13 @@ def _machine(estimator, target):
 def _support_among(estimator, row, X):
     """The numbers of the samples that are support vectors of the machine shown."""
     support = getattr(estimator, "support_", np.empty(0, dtype=np.intp))
-    support = support[estimator.dual_coef_[row] != 0] if len(support) else support
+    if not len(support):
+        return support
+    dual = estimator.dual_coef_[[row]]
+    own = np.flatnonzero(dual.toarray() if issparse(dual) else dual)
+    support = support[own]
     if len(support) and support.max() >= X.shape[0]:
         return np.empty(0, dtype=np.intp)
-    vectors = (
-        estimator.support_vectors_[estimator.dual_coef_[row] != 0] if len(support) else None
-    )
-    if vectors is None:
-        return support
-    difference = X[support] - vectors
+    difference = X[support] - estimator.support_vectors_[own]
     same = difference.nnz == 0 if issparse(difference) else not np.any(difference)
     return support if same else np.empty(0, dtype=np.intp)
