@@ -189,6 +189,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the fit (Ctrl-C). If there was a solution by then,
+            the estimator is fitted with the best one so far, and `duality_gap_` says
+            how far that is from the optimum, at most. Any other error leaves the
+            estimator as it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         sample_weight = convert_input(sample_weight, name="sample_weight")
@@ -259,6 +267,12 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the epoch. Any other error leaves the estimator as
+            it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
