@@ -324,12 +324,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         }
         counts = np.bincount(codes[learned["support_"]], minlength=len(self.classes_))
         learned["n_support_"] = counts.astype(np.int32)
+        self._learn(**learned, **reported(machines))  # kept where an interrupt comes now
         return machines, learned, solves.interrupt
 
     def _train(self, X, codes, weight, C, tasks):
         network = HingeNetwork(**self._hinge_options(X, weight, C))
         interrupt = run_epochs(network.fit, network, tasks, X, codes, weight)
         learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
         scale = 0.5 / self._penalty()
         machines = measure_classes(
             X, codes, scale * C * weight, learned["coef_"], learned["intercept_"],

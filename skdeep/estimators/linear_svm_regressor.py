@@ -233,12 +233,17 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             "intercept_": np.array([machine.b]),
             "n_iter_": machine.n_iter,
         }
-        return machine, learned | dual_attributes(X, dual), solves.interrupt
+        learned |= dual_attributes(X, dual)
+        self._learn(  # kept where an interrupt comes now
+            **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
+        )
+        return machine, learned, solves.interrupt
 
     def _train(self, X, y, weight, C, tasks):
         network = self._make_network(X, y, weight, C)
         interrupt = run_epochs(network.fit, network, tasks, X, y - network.centre, weight)
         learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
         machine = measure_regression(
             X, y, C * weight, self.epsilon, learned["coef_"], learned["intercept_"],
             squared=self.loss.startswith("squared"), free=self.fit_intercept,
