@@ -222,6 +222,21 @@ def test_partial_fit_goes_on_after_an_interrupt(monkeypatch, data):
     assert model.score(X, y) > 0.4
 
 
+@pytest.mark.parametrize("cls", [LinearSVM, LinearSVMRegressor])
+@pytest.mark.parametrize("optimizer", ["auto", "adam"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_interrupt_of_the_certificate_loses_no_solution(
+    monkeypatch, cls, optimizer, data
+):
+    X, y = data
+    model = cls(optimizer=optimizer, max_iter=30, random_state=0)
+    expected = copy.deepcopy(model).fit(X, y).predict(X)
+    break_certificates(monkeypatch, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
 # --- errors ---------------------------------------------------------------------------
 
 
@@ -240,11 +255,11 @@ class BrokenError(Exception):
     pass
 
 
-def break_certificates(monkeypatch):
+def break_certificates(monkeypatch, error=BrokenError):
     """Let fits fail at their very end."""
 
     def broken(*arguments, **options):
-        raise BrokenError
+        raise error
 
     for name in ("linear_svm.certify_classes", "linear_svm_regressor.certify_regression"):
         monkeypatch.setattr(f"skdeep.estimators.{name}", broken)

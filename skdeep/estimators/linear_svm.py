@@ -99,7 +99,9 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         the cost that counts.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, which multiply those of the samples.
+        Weights of the classes, which multiply those of the samples: finite numbers, zero
+        or above. Classes that are not named have the weight 1. ``"balanced"`` gives all
+        classes the same sum of weights.
 
     n_jobs : int or None, default=None
         The threads over which the classes are spread, where each has its own machine.
@@ -249,6 +251,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the fit (Ctrl-C). If there was a solution by then,
+            the estimator is fitted with the best one so far, and `duality_gap_` says
+            how far that is from the optimum, at most. Any other error leaves the
+            estimator as it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         sample_weight = convert_input(sample_weight, name="sample_weight")
@@ -314,12 +324,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         }
         counts = np.bincount(codes[learned["support_"]], minlength=len(self.classes_))
         learned["n_support_"] = counts.astype(np.int32)
+        self._learn(**learned, **reported(machines))  # kept where an interrupt comes now
         return machines, learned, solves.interrupt
 
     def _train(self, X, codes, weight, C, tasks):
         network = HingeNetwork(**self._hinge_options(X, weight, C))
         interrupt = run_epochs(network.fit, network, tasks, X, codes, weight)
         learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
         scale = 0.5 / self._penalty()
         machines = measure_classes(
             X, codes, scale * C * weight, learned["coef_"], learned["intercept_"],
@@ -376,6 +388,12 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the epoch. Any other error leaves the estimator as
+            it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
@@ -452,7 +470,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes one number a sample, above zero for the second class.
+            For two classes one number a sample, above zero for the second class. In
+            float64, and the same bits for any number of threads.
         """
         return self._outputs(X)
 

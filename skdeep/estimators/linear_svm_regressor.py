@@ -189,6 +189,14 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the fit (Ctrl-C). If there was a solution by then,
+            the estimator is fitted with the best one so far, and `duality_gap_` says
+            how far that is from the optimum, at most. Any other error leaves the
+            estimator as it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         sample_weight = convert_input(sample_weight, name="sample_weight")
@@ -225,12 +233,17 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             "intercept_": np.array([machine.b]),
             "n_iter_": machine.n_iter,
         }
-        return machine, learned | dual_attributes(X, dual), solves.interrupt
+        learned |= dual_attributes(X, dual)
+        self._learn(  # kept where an interrupt comes now
+            **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
+        )
+        return machine, learned, solves.interrupt
 
     def _train(self, X, y, weight, C, tasks):
         network = self._make_network(X, y, weight, C)
         interrupt = run_epochs(network.fit, network, tasks, X, y - network.centre, weight)
         learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
         machine = measure_regression(
             X, y, C * weight, self.epsilon, learned["coef_"], learned["intercept_"],
             squared=self.loss.startswith("squared"), free=self.fit_intercept,
@@ -259,6 +272,12 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the epoch. Any other error leaves the estimator as
+            it was.
         """
         tasks = MachineTasks(self, X, y, sample_weight)
         network = copy.copy(vars(self).get("_network"))
