@@ -40,12 +40,10 @@ def seconds(run):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_long_step_is_left_in_its_middle(step, threads):
-    answers = []
     with threadpool_limits(threads), step.session():
         step.run()
         whole = min(seconds(step.run) for _ in range(2))
-        for share in (0.1, 0.3, 0.5):
-            answers.append(answer(step, share * whole))
+        answers = [answer(step, share * whole) for share in (0.1, 0.3, 0.5)]
     # it looks for interrupts every 0.05 s, after an operation of some milliseconds
     assert np.median(answers) < 0.1 + 0.1 * whole
 
