@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+
+import skdeep
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -88,3 +91,42 @@ def test_index_lists_every_page():
     index = ROOT / "docs" / "README.md"
     listed = set(LINK.findall(index.read_text(encoding="utf-8")))
     assert {page.name for page in DOCS} - {index.name} <= listed
+
+
+INSTALLED = re.compile(
+    r"pip3?\s+(?:install|download|wheel)\b[^`\n]*?[\s\"']skdeep(?![\w.-])"
+)
+WRITTEN_BY_HAND = {".py", ".md", ".toml", ".txt", ".cfg", ".yml", ".yaml", ""}
+
+
+def test_nobody_is_told_to_install_another_project():
+    """On the package index `skdeep` is somebody else's; ours is scikit-deep."""
+    folders = [ROOT / name for name in (".ci", "docs", "examples", "skdeep", "tests")]
+    files = [path for folder in folders for path in folder.rglob("*")]
+    files += ROOT.glob("*")
+    told = []
+    for path in files:
+        if path.is_file() and path.suffix in WRITTEN_BY_HAND:
+            text = path.read_text(encoding="utf-8")
+            told += [(path.name, command) for command in INSTALLED.findall(text)]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "command", ["skdeep", '"skdeep[plot]"', "-U skdeep", "--user 'skdeep==1'", "a skdeep"]
+)
+def test_such_an_advice_would_be_found(command):
+    assert INSTALLED.search(" ".join(["pip", "install", command]))
+
+
+def test_the_distribution_has_a_name_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    assert project["name"] == "scikit-deep"
+    assert project["version"] == skdeep.__version__
+
+
+def test_show_versions_names_the_distribution(capsys):
+    skdeep.show_versions()
+    assert capsys.readouterr().out.startswith(f"scikit-deep: {skdeep.__version__}\n")

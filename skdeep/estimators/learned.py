@@ -43,9 +43,10 @@ class LearnedAttributes:
                 f"This {type(self).__name__} is not fitted yet: call fit first."
             )
         addresses = self.network_.parameter_names()
-        return [
+        # a tuple: that another array is put in its place must not be ignored in silence
+        return tuple(
             self.network_.view(*a) for a in addresses if a[1].rpartition(".")[2] in names
-        ]
+        )
 
     def _curve(self, name):
         history = self.history_
