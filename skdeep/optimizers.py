@@ -267,7 +267,7 @@ class Adam(_StochasticOptimizer):
         Keeps the division finite.
 
     amsgrad : bool, default=False
-        Whether the largest v so far stands in the root.
+        Whether the largest v so far stands in the root, u = max(u, v), in place of v.
 
     References
     ----------
@@ -364,13 +364,18 @@ class AdamW(Adam):
 class Nadam(_StochasticOptimizer):
     """Adam with Nesterov's look-ahead and a momentum that grows towards `beta_1`.
 
+    With m and v as in Adam, and mu_t = beta_1 (1 - 0.96^(0.004 t) / 2),
+    d = mu_{t+1} m / (1 - mu_1 ... mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t) and
+    w -= learning_rate * d / (sqrt(v / (1 - beta_2^t)) + epsilon).
+
     Parameters
     ----------
     learning_rate : float, default=0.001
         The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
 
     beta_1 : float, default=0.9
-        The momentum that is approached: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2).
+        How much of the gradient's running mean each step keeps, and the momentum that
+        the mu_t approach, in [0, 1).
 
     beta_2 : float, default=0.999
         How much of the squared gradient's running mean each step keeps, in [0, 1).

@@ -159,7 +159,9 @@ class InverseScaling(Schedule):
     Parameters
     ----------
     power : float, default=0.5
-        The exponent; 0.5 to 1 satisfy the conditions of Robbins and Monro (1951).
+        The exponent. Above 0.5 and up to 1 it satisfies the conditions of Robbins and
+        Monro (1951): an infinite sum of the rates, and a finite one of their squares.
+        At 0.5 that of the squares is infinite, too, though it grows as slowly as log(t).
 
     Examples
     --------

@@ -114,12 +114,13 @@ default="auto"
 """
 
 ATTRIBUTES = """
-    coefs_ : list of ndarray of shape (n_inputs, n_outputs)
-        The weights of each dense layer. They share the network's memory.
+    coefs_ : tuple of ndarray of shape (n_inputs, n_outputs)
+        The weights of each dense layer. They share the network's memory: to set them,
+        write into them, ``model.coefs_[0][...] = W``.
 
-    intercepts_ : list of ndarray of shape (n_outputs,)
+    intercepts_ : tuple of ndarray of shape (n_outputs,)
         The biases of each dense layer (with batch normalization, the shifts of hidden
-        layers). They share the network's memory.
+        layers). They share the network's memory, too.
 
     network_ : Network
         The trained network; ``network_.summary()`` shows its layers,
@@ -157,7 +158,8 @@ ATTRIBUTES = """
     history_ : dict of str to ndarray
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
-        (n_steps,) the ``"learning_rate"`` of every single step.
+        (n_steps,) the ``"learning_rate"`` of every single step. This, and the three
+        lists above, are copies: changing them changes nothing of the model.
         All epochs are kept: each, and so each call of `partial_fit`, takes the memory of
         two numbers, with validation data of four, and of the rates that changed.
         With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns

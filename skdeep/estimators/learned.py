@@ -46,9 +46,10 @@ class LearnedAttributes:
         if not hasattr(self, "network_"):
             raise self._not_fitted()
         addresses = self.network_.parameter_names()
-        return [
+        # a tuple: that another array is put in its place must not be ignored in silence
+        return tuple(
             self.network_.view(*a) for a in addresses if a[1].rpartition(".")[2] in names
-        ]
+        )
 
     def _curve(self, name):
         if not hasattr(self, "_training_state"):

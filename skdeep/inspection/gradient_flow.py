@@ -19,7 +19,7 @@ from skdeep.training.gradient_flow import (
 #: layer's: a plain step moves it a hundred times less.
 VANISHING_GAIN = 1e-2
 #: The gradient explodes where it is above this multiple of the last layer's. Sound
-#: networks of 20 layers reach 100 while they train well, and with batch normalization at
+#: networks of 20 layers reach 150 while they train well, and with batch normalization at
 #: the start; at 1000, a step that suits one end destroys the other.
 EXPLODING_GAIN = 1e3
 #: A step that changes kernels by more than they are.

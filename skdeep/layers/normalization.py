@@ -16,7 +16,9 @@ class BatchNorm(Layer):
 
     While training, the mean and the variance are those of the mini-batch, with samples
     counted by their weights. Prediction uses running averages of both, so that it does
-    not depend on what else is predicted, and never changes them.
+    not depend on what else is predicted, and never changes them: after step t of
+    training, each is (1 - u) average + u value with u = max(1 - momentum, 1 / t), times
+    the share of a full batch that the batch is.
 
     Of images and signals each channel is normalized, over the samples and all places.
     Of other inputs a batch of one sample would leave nothing but zeros: it is refused,
@@ -25,8 +27,9 @@ class BatchNorm(Layer):
     Parameters
     ----------
     momentum : float, default=0.9
-        How much of the running averages each full batch keeps. The first batches
-        count alike, so that the averages never remember where they started.
+        How much of the running averages each full batch keeps. The first
+        1 / (1 - momentum) batches count alike, so that the averages never remember
+        where they started.
 
     epsilon : float, default=1e-5
         Added to the variance before the square root.
