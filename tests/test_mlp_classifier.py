@@ -237,7 +237,7 @@ def test_weights_in_read_only_memory_say_so_and_can_be_made_writeable(digits, tm
     model = joblib.load(tmp_path / "m", mmap_mode="r")
     with pytest.raises(ValueError, match="read-only"):
         model.coefs_[0][...] = 0.0
-    model.network_.make_writeable()
+    model.network_ = model.network_.copy()
     model.coefs_[0][...] = 0.0
     assert_allclose(model.predict_proba(X), model.predict_proba(0 * X))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
 from skdeep import MLPRegressor, executor, kernels
-from skdeep.batch import BatchPlan, TrainingData
+from skdeep.batch import BatchPlan, OneHot, TrainingData
 from skdeep.kernels import kernel, native
 from skdeep.layers import Dense
 from skdeep.losses import Loss, SquaredError
@@ -237,12 +237,12 @@ def test_coordinate_descent_checks_its_order():
         **{k: np.ones(n) for k in ("sign", "threshold", "limit", "ridge", "curvature")},
         "rho": 0.1,
         "tol": 0.0,
-        "epochs": 1,
+        "budget": np.array([1, n]),
         "w": np.zeros(3),
         "alpha": np.zeros(n),
         "order": np.arange(n),
         "progress": np.array([0, n, 1, 0]),
-        "bounds": np.array([np.inf, -np.inf]),
+        "state": np.array([np.inf, -np.inf, 0.0]),
     }
     bind(kernels.coordinate_descent, **arguments).run()
     for name, wrong in (
@@ -257,11 +257,11 @@ def test_coordinate_descent_checks_its_order():
 
 
 def test_a_class_that_is_not_in_the_table_is_an_error():
-    x, weight, table = np.ones((3, 2)), np.ones(3), np.eye(3)
-    TrainingData(x, np.array([0, 1, 2]), weight, table)
+    x, weight, one_hot = np.ones((3, 2)), np.ones(3), OneHot(3)
+    TrainingData(x, np.array([0, 1, 2]), weight, one_hot)
     for wrong in ([0, 1, 3], [-1, 0, 1]):
         with pytest.raises(ValueError, match="classes must be from 0 to 2"):
-            TrainingData(x, np.array(wrong), weight, table)
+            TrainingData(x, np.array(wrong), weight, one_hot)
 
 
 def test_training_data_of_different_lengths_is_an_error():
