@@ -71,7 +71,8 @@ class Window:
                 raise ValueError(
                     f"dilation={dilation[axis]} is more than an input of {axes[axis]} "
                     f"places allows: of the {size[axis]} places of a window ({name}) all "
-                    f"but one would be padding. It must be at most {max(axes[axis] - 1, 1)}."
+                    "but one would be padding. It must be at most "
+                    f"{max(axes[axis] - 1, 1)}."
                 )
             first, last = _padding(padding, axis, n, axes[axis], reach, strides[axis])
             room = axes[axis] + first + last - reach
