@@ -290,8 +290,8 @@ def _fault_of_costs(estimator):
     if curve.min(initial=0.0) < -1e-6 and name not in _MAY_BE_NEGATIVE:
         return f"the loss {name} falls to {curve.min()}"
     for name in ("objective_", "duality_gap_"):
-        value = np.max(getattr(estimator, name, 0.0) or 0.0)
-        if value < -1e-6:
+        value = getattr(estimator, name, None)
+        if value is not None and np.min(value) < -1e-6:
             return f"{name} is {value}"
     return ""
 

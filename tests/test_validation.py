@@ -442,3 +442,10 @@ def test_a_monitor_that_is_not_defined_later_counts_as_no_improvement():
         model.fit(FEW, np.repeat([0, 1], 30))
     assert len(caught) == 1
     assert model.n_iter_ == 5 and model.best_iter_ == 1 and model.stopped_early_
+
+
+def test_a_monitor_for_another_kind_of_estimator_is_told():
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
+    model = MLPRegressor((3,), early_stopping=True, monitor="roc_auc", max_iter=2)
+    with pytest.raises(ValueError, match="monitor='roc_auc' cannot score a MLPRegressor"):
+        model.fit(X, y)

@@ -118,11 +118,22 @@ def validation_on(estimator, X, y, sample_weight):
                     "validation_loss": math.inf,
                     "validation_score": -math.inf,
                 }, math.inf
-            score = float(scorer(view, X, y, **weights)) if scored else math.nan
+            score = _score(scorer, view, X, y, weights) if scored else math.nan
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 
     return validate
+
+
+def _score(scorer, estimator, X, y, weights):
+    """What a scorer gives; where the estimator has not what it asks for, in words."""
+    try:
+        return float(scorer(estimator, X, y, **weights))
+    except AttributeError as error:
+        raise ValueError(
+            f"monitor={estimator.monitor!r} cannot score a {type(estimator).__name__}: "
+            f"{error} Use another scorer, or 'loss'."
+        ) from error
 
 
 def _losses(loss, target, one_hot, outputs):
