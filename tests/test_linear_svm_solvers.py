@@ -108,6 +108,8 @@ def test_a_looser_tol_takes_fewer_iterations_and_keeps_its_promise(loss, kind, o
 
 @each_tube
 def test_a_looser_tol_of_a_regression_takes_fewer_iterations(loss):
+    if loss.startswith("squared") and not native.ENABLED:
+        pytest.skip("the last step of Newton's method is exact")
     X, y = counts(300, 2000, 20)
     y = X @ np.arange(2000.0) / 1000 + y
     exact = LinearSVMRegressor(loss=loss).fit(X, y)
@@ -290,3 +292,13 @@ def test_a_weight_decay_out_of_range_is_explained():
     X, y = drawn()
     with pytest.raises(ValueError, match=r"weight_decay=1e-320 .* stands for C=inf"):
         LinearSVM(weight_decay=1e-320).fit(X, y)
+
+
+def test_samples_of_no_weight_may_hold_what_would_be_refused():
+    X, y = drawn()
+    weight = np.ones(len(y))
+    weight[3] = 0.0
+    model = LinearSVM().fit(X, y, sample_weight=weight)
+    X[3] = 1e200
+    again = LinearSVM().fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(again.coef_, model.coef_)

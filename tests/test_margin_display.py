@@ -112,5 +112,5 @@ def test_without_matplotlib_the_extra_is_named(iris, monkeypatch):
         return importing(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r'pip install "skdeep\[plot\]"'):
+    with pytest.raises(ImportError, match=r'pip install "scikit-deep\[plot\]"'):
         MarginDisplay.from_estimator(model, X, y == 0, features=(0, 1))

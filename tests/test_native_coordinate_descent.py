@@ -16,8 +16,8 @@ SETS = native.extension.instruction_sets() if native.extension else ["none"]
 
 
 def run_native(kernel, arguments):
-    record = executor._record(kernel, arguments, np.dtype("float64"))
-    program = native.extension.Program(False, [record])
+    call = kernel, executor._checked(kernel, arguments, np.dtype("float64"))
+    program = executor.NativeProgram([call], 0, np.float64)._program
     assert not program.uses_python
     program.run(1)
 

@@ -1,13 +1,13 @@
 """From data to the solvers' problems, and from their solutions to what users see."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.messages import plain
+from skdeep.notices import warn_user
 from skdeep.solvers.certificate import certify, dual_guess
 from skdeep.solvers.crammer_singer import (
     MulticlassProblem,
@@ -35,18 +35,37 @@ class Machine:
 
     @property
     def margin(self):
-        norm = float(np.linalg.norm(self.w))
-        return 1.0 / norm if norm else np.inf
+        return margin(self.w, joint=True)
+
+
+def margin(coef, joint):
+    """The distance of the margins from the decision line: one number, or one a machine."""
+    norms = [float(np.linalg.norm(w)) for w in ([coef] if joint else coef)]
+    values = np.array([1.0 / norm if norm else np.inf for norm in norms])
+    return values if len(values) > 1 else float(values[0])
+
+
+def reported(machines):
+    """The attributes that machines report: numbers for one, arrays for many."""
+    names = ("margin", "objective", "duality_gap")
+    values = {n: [getattr(machine, n) for machine in machines] for n in names}
+    single = len(machines) == 1
+    return {f"{n}_": float(x[0]) if single else np.array(x) for n, x in values.items()}
 
 
 def solve_classes(
-    X, codes, cost, positive, *, squared, solver, intercept, tol, max_iter, n_jobs,
+    X, codes, cost, positive, solves, *, squared, solver, intercept, tol, max_iter, n_jobs,
     crammer_singer,
 ):  # fmt: skip
     """Solve a machine for each positive class against all others.
 
     For two classes Crammer and Singer's machine is this one too: its two rows of
     coefficients are opposite, and their difference w pays ||w||^2 / 4.
+
+    Parameters
+    ----------
+    solves : Solves
+        Runs the solver; an interrupt of it leaves what was found by then.
 
     Returns
     -------
@@ -67,15 +86,14 @@ def solve_classes(
         sign = np.where(codes == number, 1.0, -1.0)
         problem = Problem(prepared.X, sign, np.ones(len(c)), c, squared, intercept)
         with single_threaded_blas():
-            found = solve(problem, solver, tol=tol, max_iter=max_iter)
+            found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
             w, b = prepared.restore(found.w, found.b)
         inside = np.flatnonzero(found.alpha)
         objective, alpha = found.objective / factor, sign[inside] * found.alpha[inside]
         w, b, objective, alpha = units.restore(w, b, objective, alpha)
         return Machine(w, b, objective, found.gap, found.n_iter), rows[inside], alpha
 
-    threads = Parallel(n_jobs=n_jobs, prefer="threads")
-    machines, *dual = zip(*threads(delayed(one)(k) for k in positive), strict=True)
+    machines, *dual = zip(*solves.map(one, positive, n_jobs), strict=True)
     return list(machines), _sparse_rows(*dual, len(cost))
 
 
@@ -86,7 +104,7 @@ def _sparse_rows(columns, values, n_columns):
     return csr_array(parts, shape=(len(columns), n_columns))
 
 
-def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
+def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     """Solve the machine of all classes at once.
 
     Returns
@@ -104,7 +122,7 @@ def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
         problem = MulticlassProblem(
             prepared.X, codes[rows], units.cost(c), n_classes, intercept
         )
-        found = minimize_crammer_singer(problem, tol=tol, max_iter=max_iter)
+        found = solves.run(minimize_crammer_singer, problem, tol=tol, max_iter=max_iter)
         pairs = zip(found.w, found.b, strict=True)
         w, b = map(np.array, zip(*(prepared.restore(*pair) for pair in pairs), strict=True))
     coefficients = problem.coefficients(found.alpha)
@@ -117,7 +135,9 @@ def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
     return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, max_iter):
+def solve_regression(
+    X, y, cost, epsilon, solves, *, squared, solver, intercept, tol, max_iter
+):
     """Solve a support vector regression: every sample is a row with each sign.
 
     Returns
@@ -131,7 +151,7 @@ def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, ma
         units, prepared, problem, centre = _tube(
             _take(X, rows), y[rows], cost[rows], epsilon, squared, intercept
         )
-        found = solve(problem, solver, tol=tol, max_iter=max_iter)
+        found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
         w, b = prepared.restore(found.w, found.b + centre)
     above, below = found.alpha.reshape(2, -1)
     inside = np.flatnonzero(above - below)
@@ -173,7 +193,7 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
     """
     rows = np.flatnonzero(cost)
     X, codes, cost = _take(X, rows), codes[rows], cost[rows]
-    w, b = coef.astype(np.float64), intercept.astype(np.float64)
+    w, b = coef, intercept
     with single_threaded_blas():
         units = choose_units(X, cost, squared=squared)
         prepared = prepare(X, cost, unit=units.rows, intercept=free, rotate=False)
@@ -195,7 +215,7 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
 def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n_iter):
     """The same of a regression: one machine."""
     rows = np.flatnonzero(cost)
-    w, b = coef.astype(np.float64), float(intercept[0])
+    w, b = coef, float(intercept[0])
     with single_threaded_blas():
         units, prepared, problem, centre = _tube(
             _take(X, rows), y[rows], cost[rows], epsilon, squared, free, rotate=False
@@ -223,12 +243,11 @@ def warn_of_gap(machines, names, tol, max_iter):
         return
     which = ""
     if len(machines) > 1:
-        which = f" for class {', '.join(repr(names[k]) for k in late)}"
-    warnings.warn(
+        which = f" for class {', '.join(repr(plain(names[k])) for k in late)}"
+    warn_user(
         f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
         "objective may be so much higher than the optimum. The best solution found was "
         f"kept. Raise max_iter (it is {max_iter}), scale the features "
         "(StandardScaler), or lower C.",
         ConvergenceWarning,
-        stacklevel=3,
     )

@@ -18,6 +18,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.inputs import NUMBERS, convert_input, sum_duplicates
+from skdeep.messages import plain
 from skdeep.preprocessing.blocks import (
     checked_axes,
     count_features,
@@ -141,7 +143,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
-                sample_weight,
+                convert_input(sample_weight, name="sample_weight"),
                 X,
                 dtype=np.float64,
                 ensure_non_negative=True,
@@ -215,10 +217,10 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
                 f"{self._sparse_hint}, or pass X.toarray()."
             )
         return check_array(
-            X,
+            sum_duplicates(convert_input(X, allow_nan=self._allows_nan)),
             accept_sparse=("csr", "csc") if self._accepts_sparse() else False,
             accept_large_sparse=True,
-            dtype="numeric",
+            dtype=NUMBERS,
             ensure_all_finite="allow-nan" if self._allows_nan else True,
             force_writeable=writeable,
             allow_nd=True,
@@ -259,7 +261,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
             raise ValueError(
                 f"X has {X.ndim} axes and features of shape {shape}, but "
                 f"{type(self).__name__} is expecting {self._ndim} axes and features of "
-                f"shape {self._feature_shape} on feature_axes={self.feature_axes}."
+                f"shape {self._feature_shape} on feature_axes={plain(self.feature_axes)}."
             )
 
     def __sklearn_tags__(self):

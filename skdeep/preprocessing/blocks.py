@@ -10,6 +10,7 @@ from numbers import Integral
 import numpy as np
 from scipy.sparse import issparse
 
+from skdeep.messages import plain
 from skdeep.threads import run_pieces, threads
 
 #: Values in a block: 512 kB in float32.
@@ -25,17 +26,18 @@ def checked_axes(feature_axes, X):
     for axis in (feature_axes,) if single else feature_axes:
         if not isinstance(axis, Integral) or not -X.ndim <= axis < X.ndim:
             raise ValueError(
-                f"feature_axes={feature_axes!r} does not fit X with {X.ndim} axes: "
+                f"feature_axes={plain(feature_axes)!r} does not fit X with {X.ndim} axes: "
                 f"expected numbers from 1 to {X.ndim - 1}, or from {1 - X.ndim} to -1."
             )
         axes.append(int(axis) % X.ndim)
     if 0 in axes:
         raise ValueError(
-            f"feature_axes={feature_axes!r} of X with {X.ndim} axes has the first one, "
-            "which is that of the samples. Name other axes, or () for one scale of all."
+            f"feature_axes={plain(feature_axes)!r} of X with {X.ndim} axes has the first "
+            "one, which is that of the samples. Name other axes, or () for one scale of "
+            "all."
         )
     if len(set(axes)) < len(axes):
-        raise ValueError(f"feature_axes={feature_axes!r} names an axis twice.")
+        raise ValueError(f"feature_axes={plain(feature_axes)!r} names an axis twice.")
     if issparse(X) and axes != [1]:
         raise ValueError("Sparse X is scaled by its columns: set feature_axes=-1.")
     return tuple(sorted(axes))

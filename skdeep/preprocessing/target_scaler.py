@@ -21,6 +21,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
 
 from skdeep.preprocessing.standard_scaler import StandardScaler
+from skdeep.targets import present_numbers
 
 
 def _learns_in_batches(model):
@@ -221,6 +222,7 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 def _checked(y, name="y"):
     if y is None:
         raise ValueError("TargetScaler requires y to be passed, but the target y is None.")
+    y = present_numbers(y, name)
     return check_array(y, ensure_2d=False, dtype="numeric", input_name=name)
 
 

@@ -14,6 +14,7 @@ from skdeep import kernels
 from skdeep.executor import bind
 from skdeep.kernels.reference.coordinate_descent import DONE, EPOCHS
 from skdeep.solvers.certificate import certify, consistent
+from skdeep.solvers.interrupt import keeping
 
 # The weight of the intercept's feature, as a share of the rows' mean squared norm.
 _INTERCEPT_WEIGHT = 0.03
@@ -52,7 +53,8 @@ def minimize_coordinate_descent(problem, *, tol, max_iter, is_slow):
     descent = _Descent(problem)
     best, gaps = None, []
     while best is None or (best.gap > tol and descent.epochs < max_iter):
-        descent.run(max_iter)
+        with keeping(best):
+            descent.run(max_iter)
         w, b, alpha = descent.w.copy(), descent.b, descent.alpha.copy()
         found = certify(problem, w, b, alpha, descent.epochs)
         if found.gap <= tol:  # so must what the dual variables, made feasible, give

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from skdeep.solvers.certificate import certify
+from skdeep.solvers.interrupt import Interrupted, keeping
 from skdeep.solvers.newton import Response, minimize_newton
 
 # Double precision gives gaps down to about here.
@@ -75,9 +76,10 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     while steps < max_iter and waited < patience:
         slope = sharpness * problem.cost
         response = Response(problem.threshold, slope, alpha, problem.cost)
-        w, b, alpha, n = minimize_newton(
-            problem, response, w, b, max_iter=min(max_iter - steps, _STEPS)
-        )
+        with keeping(best or start):
+            w, b, alpha, n = minimize_newton(
+                problem, response, w, b, max_iter=min(max_iter - steps, _STEPS)
+            )
         steps += max(n, 1)
         found = certify(problem, w, b, alpha, start.n_iter + steps)
         improved = found.gap < 0.5 * least or sharpness <= enough
@@ -123,7 +125,10 @@ def polish_near_rows(problem, start, *, sharpness, max_iter, tol=EXACT):
         part = problem.restricted(near, beyond)
         begin = replace(start, alpha=start.alpha[near], gap=np.inf)
         left = max_iter - start.n_iter
-        found = polish(part, begin, sharpness=sharpness, max_iter=left, tol=tol)
+        try:
+            found = polish(part, begin, sharpness=sharpness, max_iter=left, tol=tol)
+        except KeyboardInterrupt as interrupt:  # with a solution of the part only
+            raise Interrupted(start) from interrupt
         alpha = np.where(beyond, problem.cost, 0.0)
         alpha[near] = found.alpha
         whole = certify(problem, found.w, found.b, alpha, found.n_iter)

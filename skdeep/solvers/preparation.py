@@ -78,6 +78,10 @@ def choose_units(X, cost, *, squared, targets=None):
     ValueError
         Where there are none: errors cost so much that the squared norm of w is lost.
     """
+    if not np.all(cost):  # rows that cost nothing have no part in it
+        rows = np.flatnonzero(cost)
+        X, cost = X[rows], cost[rows]
+        targets = None if targets is None else targets[rows]
     largest = _largest(X.data if issparse(X) else X)
     height = 1.0 if targets is None else _largest(targets)
     target_unit = 1.0 if _is_ordinary(height) else _power_of_two(height)

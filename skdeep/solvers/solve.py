@@ -15,6 +15,7 @@ from skdeep.solvers.certificate import (
 )
 from skdeep.solvers.coordinate_descent import minimize_coordinate_descent
 from skdeep.solvers.interior_point import minimize_interior_point
+from skdeep.solvers.interrupt import keeping
 from skdeep.solvers.newton import DIRECT_SIZE, Response, minimize_newton
 from skdeep.solvers.polish import EXACT, polish_near_rows
 
@@ -108,13 +109,19 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
     solution : Solution
         With the gap that was reached, which may be larger than `tol`. Its `w` is what
         its `alpha` combines the rows to, up to rounding.
+
+    Raises
+    ------
+    Interrupted
+        Where the user interrupts the search, with the best solution so far.
     """
     # where a method meets infinities it stops, and the certificate tells
     with np.errstate(all="ignore"):
         zero = _zero(problem)
         if not zero.objective or not problem.n_columns or not np.any(problem.squared_norms):
             return zero
-        found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
+        with keeping(zero):
+            found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
     # nothing that is worse than no coefficients at all, rounding errors aside
     if found.objective <= zero.objective * (1 + 1e-9):
         return found
@@ -123,19 +130,21 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
 
 def _solve(problem, zero, solver, tol, max_iter):
     goal = EXACT if tol <= FULL_PRECISION else tol
-    found = _begin(problem, zero, solver, goal, max_iter)
-    if goal > EXACT:
+    start = _begin(problem, zero, solver, goal, max_iter)
+    with keeping(start):
+        if goal > EXACT:
+            same = consistent(problem, start)
+            if same.gap > goal and not problem.squared:
+                start = _polished(problem, start, goal, max_iter)
+                same = consistent(problem, start)
+            if same.gap <= goal:
+                return same
+        if problem.squared:
+            found = _newton(problem, start, max_iter)
+        else:
+            found = _polished(problem, start, EXACT, max_iter)
+    with keeping(found):
         same = consistent(problem, found)
-        if same.gap > goal and not problem.squared:
-            found = _polished(problem, found, goal, max_iter)
-            same = consistent(problem, found)
-        if same.gap <= goal:
-            return same
-    if problem.squared:
-        found = _newton(problem, found, max_iter)
-    else:
-        found = _polished(problem, found, EXACT, max_iter)
-    same = consistent(problem, found)
     return same if same.gap <= max(found.gap, _ROUNDING) else found
 
 

@@ -7,8 +7,9 @@ balance, is zero.
 """
 
 import math
+from functools import partial
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 _MASK = (1 << 64) - 1
 # The progress array's entries: epochs done, rows that are not set aside, random state,
@@ -90,7 +91,36 @@ def _descend(
     progress[RANDOM] = random - (1 << 64) if random >> 63 else random
 
 
-@kernel(None, writes="w alpha order progress state")
+def _check(w, alpha, progress, x=None, row_end=None, **_):
+    if not 0 <= progress[ACTIVE] <= len(alpha):
+        raise ValueError(f"progress={progress} is none of {len(alpha)} rows.")
+    if x is not None and x.shape[1] + 1 != len(w):
+        raise ValueError(f"w has {len(w)} entries for {x.shape[1]} columns and 1.")
+    if len(alpha) and not len(row_end if x is None else x):
+        raise ValueError("There are no rows.")
+
+
+_declare = partial(
+    compiled,
+    None,
+    writes="w alpha order progress state",
+    check=_check,
+    sign="alphas",
+    threshold="alphas",
+    limit="alphas",
+    ridge="alphas",
+    curvature="alphas",
+    rho="number",
+    tol="number",
+    budget="int64: 2",
+    alpha="alphas",
+    order="int64<alphas: alphas",
+    progress="int64: 4",
+    state="3",
+)
+
+
+@_declare(x="rows columns", w="weights")
 def coordinate_descent(
     x, sign, threshold, limit, ridge, curvature, rho, tol, budget,
     w, alpha, order, progress, state,
@@ -113,7 +143,12 @@ def coordinate_descent(
     )  # fmt: skip
 
 
-@kernel(None, writes="w alpha order progress state")
+@_declare(
+    values="entries",
+    columns="int<weights: entries",
+    row_end="int<=entries: rows",
+    w="weights",
+)
 def sparse_coordinate_descent(
     values, columns, row_end, sign, threshold, limit, ridge, curvature, rho, tol, budget,
     w, alpha, order, progress, state,
