@@ -40,7 +40,7 @@ class Machine:
 
 def margin(coef, joint):
     """The distance of the margins from the decision line: one number, or one a machine."""
-    norms = [float(np.linalg.norm(w)) for w in ([coef] if joint else coef)]
+    norms = [float(np.sqrt(np.sum(w * w))) for w in ([coef] if joint else coef)]
     values = np.array([1.0 / norm if norm else np.inf for norm in norms])
     return values if len(values) > 1 else float(values[0])
 

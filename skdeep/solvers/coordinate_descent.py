@@ -13,7 +13,7 @@ import numpy as np
 from skdeep import kernels
 from skdeep.executor import bind
 from skdeep.kernels.reference.coordinate_descent import DONE, EPOCHS
-from skdeep.solvers.certificate import certify, consistent
+from skdeep.solvers.certificate import FULL_PRECISION, certify, consistent
 from skdeep.solvers.interrupt import keeping
 
 # The weight of the intercept's feature, as a share of the rows' mean squared norm.
@@ -57,12 +57,13 @@ def minimize_coordinate_descent(problem, *, tol, max_iter, is_slow):
             descent.run(max_iter)
         w, b, alpha = descent.w.copy(), descent.b, descent.alpha.copy()
         found = certify(problem, w, b, alpha, descent.epochs)
-        if found.gap <= tol:  # so must what the dual variables, made feasible, give
+        gaps.append(found.gap)
+        if tol > FULL_PRECISION and found.gap <= tol:
+            # so must be what the dual variables, made feasible, give
             found = consistent(problem, found)
         if best is None or found.gap < best.gap:
             best = found
-        gaps.append(found.gap)
-        if is_slow(gaps, alpha):
+        if gaps[-1] > tol and is_slow(gaps, alpha):
             break
     return replace(best, n_iter=descent.epochs)
 
