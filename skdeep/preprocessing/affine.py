@@ -61,9 +61,14 @@ class AffineScaler(ElementwiseScaler):
         """Undo `_bound`."""
 
 
-def without_zeros(scale):
-    """A scale to divide by: 1 where it is nearly 0, as in scikit-learn."""
-    return np.where(scale < 10 * np.finfo(float).eps, 1.0, scale)
+def without_zeros(scale, size):
+    """A scale to divide by: 1 where it is no more than what rounds values of that size."""
+    return np.where(is_rounding(scale, size), 1.0, scale)
+
+
+def is_rounding(difference, size):
+    """Whether a difference is no more than what rounds values of that size."""
+    return difference <= 10 * np.finfo(float).eps * size
 
 
 def _is(parameter, number):

@@ -37,6 +37,11 @@ class Extremes:
             total = total.merge(cls(*part))
         return total
 
+    @property
+    def size(self):
+        """The largest absolute value."""
+        return np.maximum(np.abs(self.minimum), np.abs(self.maximum))
+
     def merge(self, other):
         """The extremes of both parts of the data together."""
         return Extremes(

@@ -45,7 +45,7 @@ class MeanScaler(AffineScaler):
     def _learn(self, measured):
         moments, extremes = measured.moments, measured.extremes
         self.mean_ = np.where(moments.weight > 0, moments.mean, np.nan)
-        self.scale_ = without_zeros(extremes.maximum - extremes.minimum)
+        self.scale_ = without_zeros(extremes.maximum - extremes.minimum, extremes.size)
 
     def _line(self):
         return self.mean_, self.scale_, None

@@ -56,6 +56,8 @@ class MinMaxScaler(AffineScaler):
         "clip": ["boolean"],
     }
 
+    _sparse_error = TypeError  # as in scikit-learn
+
     def __init__(self, feature_range=(0, 1), *, clip=False, feature_axes=-1, copy=True):
         self.feature_range = feature_range
         self.clip = clip
@@ -75,12 +77,13 @@ class MinMaxScaler(AffineScaler):
         low, high = self.feature_range
         self.data_min_, self.data_max_ = extremes.minimum, extremes.maximum
         self.data_range_ = self.data_max_ - self.data_min_
-        self.scale_ = (high - low) / without_zeros(self.data_range_)
+        self.scale_ = (high - low) / without_zeros(self.data_range_, extremes.size)
         self.min_ = low - self.data_min_ * self.scale_
 
     def _line(self):
         low, high = self.feature_range
-        stretch = without_zeros(self.data_range_) / (high - low)
+        size = np.maximum(np.abs(self.data_min_), np.abs(self.data_max_))
+        stretch = without_zeros(self.data_range_, size) / (high - low)
         return self.data_min_, stretch, np.full_like(stretch, low)
 
     def _bound(self, out):

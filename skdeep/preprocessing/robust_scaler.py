@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.utils._param_validation import Interval
 
-from skdeep.preprocessing.affine import AffineScaler, without_zeros
+from skdeep.preprocessing.affine import AffineScaler, is_rounding, without_zeros
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
 
@@ -117,8 +117,9 @@ class RobustScaler(AffineScaler):
         if self.with_scaling:
             between = high - low
             fallback = (most - least) / 2
-            tiny = 10 * np.finfo(float).eps
-            scale = without_zeros(np.where(between < tiny, fallback, between))
+            size = np.maximum(np.abs(low), np.abs(high))
+            between = np.where(is_rounding(between, size), fallback, between)
+            scale = without_zeros(between, np.maximum(np.abs(least), np.abs(most)))
             if self.unit_variance:
                 p_low, p_high = np.divide(self.quantile_range, 100)
                 scale = scale / (ndtri(p_high) - ndtri(p_low))
