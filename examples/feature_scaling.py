@@ -103,6 +103,6 @@ try:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 except ImportError:
-    print('\nFor a picture: pip install "skdeep[plot]"')
+    print('\nFor a picture: pip install "scikit-deep[plot]"')
 else:
     draw(pyplot)

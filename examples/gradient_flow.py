@@ -5,8 +5,12 @@ Run it with: python examples/gradient_flow.py
 A gradient is multiplied by a matrix and a slope at every layer on its way back. With
 sigmoids the slopes are at most 1/4, and 20 of them leave nothing for the first layers.
 With weights that are too large every product grows, and a single step throws the weights
-far away, unless clipping keeps the step short. ReLU with He's initial weights, or batch
-normalization, keep the products near one.
+far away, unless clipping keeps the step short; then it learns, but not as well. ReLU with
+He's initial weights, or batch normalization, keep the products near one, and learn.
+
+All six have one learning rate, which suits the healthy ones. At twice this rate ReLU
+with He's weights gets a quarter to two thirds of the test digits right, as the seed will
+have it: healthy gradients do not make a step safe that is too long for 20 layers.
 
 It prints a table, a report on one network, and saves gradient_flow.png where Matplotlib
 is installed.
@@ -46,12 +50,12 @@ def train(options):
     model = MLPClassifier(
         (UNITS,) * LAYERS,
         optimizer="momentum",
-        learning_rate=0.02,
+        learning_rate=0.01,
         batch_size=50,
         max_iter=EPOCHS,
         n_iter_no_change=EPOCHS,
         record="gradients",
-        random_state=0,
+        random_state=1,
         **options,
     )
     return model.fit(X_train, y_train)
@@ -100,6 +104,6 @@ try:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 except ImportError:
-    print('\nFor a picture: pip install "skdeep[plot]"')
+    print('\nFor a picture: pip install "scikit-deep[plot]"')
 else:
     draw(pyplot)

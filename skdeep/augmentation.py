@@ -125,12 +125,10 @@ class RandomFlip(_OfImages):
     def _call(self, scope, random, x, out):
         scope.call(
             kernels.flip_images,
-            scratch=(ROWS,),
             x=x,
             **random,
             probability=float(self.probability),
             axis=2 if self.direction == "horizontal" else 1,
-            uniform=scope.buffer("uniform", (ROWS,), "float32"),
             out=out,
         )
 
@@ -139,19 +137,12 @@ class _Shift(_OfImages):
     """Base of those that move images as a whole."""
 
     def _call(self, scope, random, x, out):
-        rows, columns, places = (ROWS, x.shape[1]), (ROWS, x.shape[2]), x.shape[:3]
         scope.call(
             kernels.shift_images,
             x=x,
             **random,
             reach=self._reach(x.shape[1:3]),
             repeats=self._repeats(),
-            uniform=scope.buffer("uniform", (ROWS, 2), "float32"),
-            work_1=scope.buffer("rows", rows, "int64"),
-            work_2=scope.buffer("columns", columns, "int64"),
-            work_3=scope.buffer("places", places, "int64"),
-            mask_1=scope.buffer("rows_inside", rows, "bool"),
-            mask_2=scope.buffer("columns_inside", columns, "bool"),
             out=out,
         )
 
@@ -257,16 +248,11 @@ class Cutout(_OfImages):
         self.size = size
 
     def _call(self, scope, random, x, out):
-        rows, columns, places = (ROWS, x.shape[1]), (ROWS, x.shape[2]), x.shape[:3]
         scope.call(
             kernels.cut_out,
             x=x,
             **random,
             size=(int(self.size), int(self.size)),
-            uniform=scope.buffer("uniform", (ROWS, 2), "float32"),
-            mask_1=scope.buffer("rows_inside", rows, "bool"),
-            mask_2=scope.buffer("columns_inside", columns, "bool"),
-            mask_3=scope.buffer("inside", places, "bool"),
             out=out,
         )
 
@@ -309,8 +295,6 @@ class Mixup(Augmentation):
             purpose=scope.index,
             step=scope.shared["step"],
             alpha=float(self.alpha),
-            work_1=scope.buffer("share_of_x", x.shape),
-            work_2=scope.buffer("share_of_target", target.shape),
             out=out,
             target_out=target_out,
         )

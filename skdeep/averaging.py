@@ -83,7 +83,6 @@ class ExponentialMovingAverage(WeightAveraging):
     def step(self, scope, parameters, average):
         scope.call(
             kernels.update_moving_average,
-            scratch=parameters.shape,
             parameters=parameters,
             step=scope.shared["step"],
             decay=float(self.decay),

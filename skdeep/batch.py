@@ -7,10 +7,35 @@ from scipy.sparse import csr_array, issparse
 
 from skdeep import kernels
 from skdeep.layers.sparse_input import SparseRows
+from skdeep.messages import plain
 from skdeep.program import ROWS, Buffer, Scope
 
 # What the random numbers of augmentation are for; layers have lower numbers.
 _AUGMENTATION = 1 << 48
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """How numbers of classes become targets, in one column for each class.
+
+    Parameters
+    ----------
+    n_classes : int
+        The columns.
+
+    low, high : float, default=0.0 and 1.0
+        What stands in the columns of other classes, and in the class's own.
+    """
+
+    n_classes: int
+    low: float = 0.0
+    high: float = 1.0
+
+    def targets(self, codes, dtype):
+        """The targets of classes, of shape (len(codes), n_classes)."""
+        out = np.empty((len(codes), self.n_classes), dtype)
+        kernels.one_hot(codes, self.low, self.high, out)
+        return out
 
 
 @dataclass(frozen=True)
@@ -23,24 +48,40 @@ class TrainingData:
         The inputs.
 
     target : ndarray of shape (n_samples, n_outputs) or (n_samples,)
-        The targets, or with a `table` the number of each sample's row in it.
+        The targets, or with `one_hot` the number of each sample's class.
 
     weight : ndarray of shape (n_samples,)
         The samples' weights. A program takes them as they are: it wants a mean of 1
         where batches are gathered, and a sum of 1 where all samples are one batch.
 
-    table : ndarray of shape (n_classes, n_outputs) or None, default=None
-        The target of each class.
+    one_hot : OneHot or None, default=None
+        How numbers of classes become targets.
+
+    Raises
+    ------
+    ValueError
+        Where there are not as many of each, a class has no column, or sparse inputs have
+        an entry in a column that is not there.
     """
 
     x: object
     target: np.ndarray
     weight: np.ndarray
-    table: np.ndarray | None = None
+    one_hot: OneHot | None = None
 
-    def targets(self):
-        """The targets as a matrix of shape (n_samples, n_outputs)."""
-        return self.target if self.table is None else self.table[self.target]
+    def __post_init__(self):
+        # once for all steps: kernels take these numbers for places in memory
+        lengths = {self.x.shape[0], len(self.target), len(self.weight)}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"There are {self.x.shape[0]} samples, {len(self.target)} targets and "
+                f"{len(self.weight)} weights; they must be as many."
+            )
+        if self.one_hot is not None:
+            check_places("classes", self.target, self.one_hot.n_classes)
+        if issparse(self.x):
+            check_places("columns of x", self.x.indices, self.x.shape[1])
+            check_places("row ends of x", self.x.indptr, len(self.x.data) + 1)
 
 
 @dataclass(frozen=True)
@@ -58,8 +99,8 @@ class BatchPlan:
     sparse : bool, default=False
         Whether the inputs are sparse.
 
-    n_classes : int, default=0
-        With targets that are numbers of classes, how many there are; else 0.
+    one_hot : OneHot or None, default=None
+        How numbers of classes become targets, where the targets are numbers of classes.
 
     augmentation : tuple of Augmentation, default=()
         What changes the inputs of a batch at random, one after the other.
@@ -68,7 +109,7 @@ class BatchPlan:
     batch_size: int
     whole: bool
     sparse: bool = False
-    n_classes: int = 0
+    one_hot: OneHot | None = None
     augmentation: tuple = ()
 
     @classmethod
@@ -76,20 +117,27 @@ class BatchPlan:
         """The plan for some training data."""
         if issparse(data.x) and augmentation:
             raise ValueError(
-                f"{augmentation[0]!r} changes dense samples only. Pass X.toarray(), or set "
-                "augmentation=()."
+                f"{plain(augmentation[0])!r} changes dense samples only. Pass X.toarray(), "
+                "or set augmentation=()."
             )
-        n_classes = 0 if data.table is None else len(data.table)
-        return cls(batch_size, whole, issparse(data.x), n_classes, tuple(augmentation))
+        return cls(batch_size, whole, issparse(data.x), data.one_hot, tuple(augmentation))
 
     def no_data(self, input_shape, output_shape, dtype):
         """Training data without samples, for programs that are only printed."""
-        table = np.empty((self.n_classes, *output_shape), dtype)
         return TrainingData(
             csr_array((0, *input_shape)) if self.sparse else np.empty((0, *input_shape)),
-            np.empty(0, np.intp) if self.n_classes else np.empty((0, *output_shape)),
+            np.empty(0, np.intp) if self.one_hot else np.empty((0, *output_shape)),
             np.empty(0, dtype),
-            table if self.n_classes else None,
+            self.one_hot,
+        )
+
+
+def check_places(name, places, end):
+    """Raise a ValueError where numbers are not from 0 to below `end`."""
+    if places.size and not 0 <= places.min() <= places.max() < end:
+        raise ValueError(
+            f"The {name} must be from 0 to {end - 1}, but there are {places.min()} and "
+            f"{places.max()}."
         )
 
 
@@ -126,11 +174,11 @@ def write_batch(calls, shared, plan, data, index):
         )
     else:
         x = take(scope, "x", data.x, index)
-    if plan.n_classes:
+    if plan.one_hot:
         code = take(scope, "class", data.target, index)
-        target = scope.buffer("target", (ROWS, *data.table.shape[1:]))
-        classes = Buffer("classes", data.table.shape, array=data.table)
-        scope.call(kernels.gather_rows, source=classes, index=code, out=target)
+        target = scope.buffer("target", (ROWS, plan.one_hot.n_classes))
+        low, high = plan.one_hot.low, plan.one_hot.high
+        scope.call(kernels.one_hot, index=code, low=low, high=high, out=target)
     else:
         target = take(scope, "target", data.target, index)
     weight = take(scope, "weight", data.weight, index, kernels.gather_weights)

@@ -1,14 +1,15 @@
 """Callbacks for networks, in scikit-learn's callback API (`sklearn.callback`)."""
 
+import warnings
+from contextlib import contextmanager
 from numbers import Integral
 from os import PathLike
-from pathlib import Path
 
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skdeep.estimators.base import BaseNetworkEstimator
 from skdeep.optimizers import LBFGS, get_optimizer
-from skdeep.training.checkpoint import CheckpointFile, describe_training
+from skdeep.training.checkpoint import CheckpointFile, class_name, describe_training
 
 __all__ = ["Checkpoint"]
 
@@ -27,9 +28,10 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        The file. Where it holds ``{fingerprint}``, that stands for a word that differs
-        with parameters and data: so one callback can serve the many fits of a grid
-        search, each with a file of its own. Missing folders are made.
+        The file. Where it holds ``{fingerprint}``, in its name or in that of a folder,
+        that stands for a word that differs with the class, the parameters and the data:
+        so one callback can serve the many fits of a grid search, each with a file of its
+        own. Missing folders are made.
 
     every_n_epochs : int, default=1
         The epochs from one file to the next. At most so many are done again.
@@ -37,8 +39,15 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        From `fit`, where the file is of other parameters or data; the error says which.
-        For L-BFGS, whose memory of earlier steps cannot be saved.
+        From `fit`, where the file is of another class of estimator, of other parameters
+        or data, or of another version of skdeep, or is damaged; the error names the file
+        and says which. For L-BFGS, whose memory of earlier steps cannot be saved.
+
+    Warns
+    -----
+    UserWarning
+        From `fit`, where the file cannot be written, such as on a disk that is full.
+        Training goes on, the last whole file stays, and the next epoch tries again.
 
     Notes
     -----
@@ -99,11 +108,10 @@ class Checkpoint:
         if context.task_name != "fit":
             return
         description = describe_training(estimator, X, y, metadata)
-        path = Path(self.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._files[estimator] = CheckpointFile(path, description)
-        if file.path.exists():
-            file.restore(estimator.network_, estimator._training_state)
+        file = CheckpointFile(self.path, class_name(estimator), description)
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        file.restore(estimator.network_, estimator._training_state)
+        self._files[estimator] = file
 
     def on_fit_task_end(self, estimator, context):
         """Save after an epoch; remove the file after the last."""
@@ -112,10 +120,26 @@ class Checkpoint:
             return
         state = estimator._training_state
         if context.task_name == "fit":
-            file.remove()
+            with _warns_of_the_disk(f"The checkpoint {file.path} cannot be removed"):
+                file.remove()
         elif state.ending or state.epoch % self.every_n_epochs == 0:
-            file.write(estimator.network_, state)
+            with _warns_of_the_disk(f"The checkpoint {file.path} cannot be saved"):
+                file.write(estimator.network_, state)
 
     def teardown(self, estimator, context):
         """Forget the fit, however it ended."""
         self._files.pop(estimator, None)
+
+
+@contextmanager
+def _warns_of_the_disk(what):
+    """What a disk refuses is told in a warning: training is worth more than its copy."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(
+            f"{what} ({error.strerror or error}). Training goes on with all that is in "
+            "memory, and the file stays as it was.",
+            UserWarning,
+            stacklevel=2,
+        )

@@ -10,7 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from skdeep.kernels import MOST_PIECES, native
+from skdeep.kernels import COMPILED, MOST_PIECES, check_arguments, check_names, native
 from skdeep.threads import CUT_FLOPS, run_pieces, threads
 
 # Vectors of parameters are cut into pieces that stay in a core's cache between the
@@ -23,14 +23,6 @@ _SMALLEST_PIECE = 96
 # The compiled executor uses one thread below so many operations a step: a barrier of
 # several costs more than it gives.
 _SERIAL_COST = 3e6
-# Arguments that are of double precision in programs of any type.
-_DOUBLE = frozenset({"learning_rate", "total", "momentum_product"})
-_SCRATCH = frozenset({"work", "mask", "norm", "uniform"})
-
-
-def is_scratch(name):
-    """Whether an argument of this name is scratch memory of its kernel."""
-    return name.rstrip("_0123456789") in _SCRATCH
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Epoch:
         How many steps on full batches there are.
 
     last : bound program or None
-        A step on the rows that do not fill a batch.
+        A step on the rows that are left: fewer than a batch, or a few more.
 
     order : ndarray of int or None
         The numbers of the rows in the epoch's order, one batch after the other; None
@@ -83,9 +75,30 @@ def bind(calls, rows, dtype):
     Returns
     -------
     program : ReferenceProgram or NativeProgram
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where arguments are not as their kernel declares them.
     """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"Programs are of type float32 or float64, not {dtype}.")
+    calls = [(kernel, _checked(kernel, named, dtype)) for kernel, named in calls]
     kind = NativeProgram if native.ENABLED else ReferenceProgram
     return kind(calls, rows, dtype)
+
+
+def _checked(kernel, named, dtype):
+    """The arguments of a call in the order of the kernel's, checked."""
+    if tuple(named) != kernel.arguments:
+        check_names(kernel, named)
+        named = {name: named[name] for name in kernel.arguments}
+    check_arguments(kernel, named, dtype)
+    for name, value in named.items():
+        if isinstance(value, np.generic):  # compiled kernels take Python's numbers alone
+            named = named | {name: value.item()}
+    return named
 
 
 class ReferenceProgram:
@@ -150,8 +163,8 @@ def _kind(kernel, named):
     # all threads would write into scratch memory that is not cut
     free = all(
         name in kernel.split or name in kernel.per_piece
-        for name, value in named.items()
-        if is_scratch(name) and value is not None
+        for name in kernel.scratch
+        if named[name] is not None
     )
     return "images" if free and any(a.ndim > 2 for a in arrays) else "rows"
 
@@ -255,20 +268,22 @@ def _cut(kernel, named, name, piece, number):
 
 
 class NativeProgram:
-    """Hands the calls to the compiled executor, which knows kernels by their names.
+    """Hands the calls to the compiled executor, which has skdeep's kernels by their names.
 
-    A kernel that it does not know, such as a user's own loss, or whose arrays are not
-    as it wants them, is called back in Python.
+    A kernel that is not one of skdeep's, such as a user's own loss, or whose arrays are
+    not contiguous, is called back in Python.
     """
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
-        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
         self._calls = calls  # the compiled program has no more than their addresses
-        self._program = native.extension.Program(
-            dtype == np.float32,
-            [_record(kernel, named, np.dtype(dtype)) for kernel, named in calls],
-        )
+        records = [_record(kernel, named) for kernel, named in calls]
+        self._program = native.extension.Program(np.dtype(dtype) == np.float32, records)
+
+    @property
+    def flops(self):
+        """The floating-point operations of the matrix products of a step."""
+        return sum(_flops(kernel, named) for kernel, named in self._calls)
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -283,8 +298,8 @@ class NativeProgram:
         if (
             np.may_share_memory(source, result)
             or self._program.uses_python
-            or not x.flags.c_contiguous
-            or x.dtype != source.dtype
+            or not _can_stand_for(x, source)
+            or not _can_stand_for(out, result)
         ):
             source[...] = x
             self.run()
@@ -322,16 +337,25 @@ class NativeProgram:
         return native.extension.thread_limit()
 
 
-def _record(kernel, named, dtype):
+def _can_stand_for(array, other):
+    return (
+        array.flags.c_contiguous
+        and array.dtype == other.dtype
+        and array.shape == other.shape
+    )
+
+
+def _record(kernel, named):
     """A call as the compiled executor takes it."""
-    name = kernel.__name__ if _fits(named, dtype) else None
-    names = [name for name in kernel.arguments if not is_scratch(name)]
-    arguments = tuple(getattr(named[name], "key", named[name]) for name in names)
-    written = sum(1 << i for i, name in enumerate(names) if name in kernel.writes)
-    split = {} if kernel.axis == "sum" else kernel.split
-    cut = sum(1 << i for i, name in enumerate(names) if split.get(name) == 0)
-    values = tuple(named.values())
-    return (name, arguments, written, cut, _flops(kernel, named), _Callback(kernel, values))
+    arguments = [named[name] for name in kernel.passed]
+    return (
+        COMPILED.get(kernel),
+        tuple([getattr(value, "key", value) for value in arguments]),
+        kernel.written_bits,
+        kernel.cut_bits,
+        _flops(kernel, named),
+        _Callback(kernel, tuple(named.values())),
+    )
 
 
 class _Callback:
@@ -344,16 +368,3 @@ class _Callback:
 
     def __call__(self):
         self.kernel(*self.arguments)
-
-
-def _fits(named, dtype):
-    """Whether all numbers are of the types that compiled kernels take them for."""
-    for name, value in named.items():
-        if not isinstance(value, np.ndarray) or is_scratch(name):
-            continue
-        kind = value.dtype.kind
-        if kind == "f" and value.dtype != (np.float64 if name in _DOUBLE else dtype):
-            return False
-        if name in ("index", "step") and value.dtype != np.int64:
-            return False
-    return True

@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from skdeep import kernels
 from skdeep.batch import BatchPlan, write_batch
 from skdeep.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.messages import plain
 from skdeep.probe import layer_outputs
 from skdeep.program import ROWS, Buffer, Program, Scope
 from skdeep.threads import single_threaded_blas
@@ -108,6 +109,10 @@ class Network:
     shapes : list of tuple of int
         The output shape of each layer.
 
+    least_rows : int
+        The fewest rows of a batch that training can learn from: 2 with batch
+        normalization, unless samples have several places.
+
     plan : BatchPlan or None
         How training gathered its batches.
     """
@@ -120,10 +125,11 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.settings = Settings() if settings is None else settings
         self.plan = None
-        self.shapes = []
+        self.shapes, self.least_rows = [], 1
         self._specifications, self._states, shape = {}, {}, self.input_shape
         for name, layer in self.layers:
             self.shapes.append(_output_shape(name, layer, shape))
+            self.least_rows = max(self.least_rows, layer.least_rows(shape))
             for key, specification in layer.parameters(shape).items():
                 self._specifications[name, key] = specification
             for key, state in layer.state(shape).items():
@@ -135,9 +141,20 @@ class Network:
         self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
         self._arrays = _Arrays(decayed | others)
         self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
-        self.parameters = np.zeros(self._arrays.size, dtype=self.dtype)
+        self.parameters = self._zeros()
         self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
         self._forward_passes = ForwardPasses()
+
+    def _zeros(self):
+        try:
+            return np.zeros(self._arrays.size, dtype=self.dtype)
+        except (MemoryError, ValueError) as error:
+            shapes = self._arrays.shapes
+            layer, name = max(shapes, key=lambda address: math.prod(shapes[address]))
+            raise ValueError(
+                f"There is no memory for {self._arrays.size} parameters: the {name} of the "
+                f"layer {layer!r} is of shape {shapes[layer, name]}. Make it smaller."
+            ) from error
 
     # --- parameters ---------------------------------------------------------------
 
@@ -199,8 +216,9 @@ class Network:
         return penalty
 
     def is_finite(self):
-        """Whether all parameters, and the penalty on them, are finite numbers."""
-        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.penalty()))
+        """Whether parameters, the penalty on them, and statistics are finite numbers."""
+        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.state).all()
+        return bool(vectors and np.isfinite(self.penalty()))
 
     def layer_norms(self, vector):
         """The norm of each layer's part of a vector such as the gradient.
@@ -228,12 +246,6 @@ class Network:
         twin.parameters, twin.state = self.parameters.copy(), self.state.copy()
         twin._forward_passes = ForwardPasses()
         return twin
-
-    def make_writeable(self):
-        """Copy what was loaded from read-only memory, so that training can go on."""
-        if not self.parameters.flags.writeable or not self.state.flags.writeable:
-            self.parameters, self.state = self.parameters.copy(), self.state.copy()
-            self._forward_passes = ForwardPasses()
 
     def __getstate__(self):
         return self.__dict__ | {"_forward_passes": ForwardPasses()}
@@ -345,6 +357,7 @@ class Network:
 
     def _write_forward(self, calls, layers, plan, data, memory):
         """Write the batch and the first layers; return what the way back needs."""
+        self._check_samples(data.x)
         shared = {
             "stream": memory.stream,
             "batch_size": plan.batch_size,
@@ -361,6 +374,13 @@ class Network:
             out = layer.forward(scope, out)
         return out, target, scopes, shared
 
+    def _check_samples(self, x):
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f"x has samples of shape {tuple(x.shape[1:])}, but the network takes "
+                f"{self.input_shape}."
+            )
+
     # --- prediction ---------------------------------------------------------------
 
     def raw_outputs(self, x):
@@ -375,6 +395,7 @@ class Network:
         -------
         z : ndarray of shape (n_samples, n_outputs)
         """
+        self._check_samples(x)
         z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
         if issparse(x):
             sparse_raw_outputs(self, x, z)
@@ -475,8 +496,8 @@ def _output_shape(name, layer, input_shape):
         return tuple(layer.output_shape(input_shape))
     except ValueError as error:
         raise ValueError(
-            f"The layer {name!r}, {layer!r}, cannot take inputs of shape {input_shape}: "
-            f"{error}"
+            f"The layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
+            f"{input_shape}: {error}"
         ) from error
 
 

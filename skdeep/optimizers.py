@@ -25,9 +25,13 @@ class Optimizer(BaseEstimator):
     decoupled_weight_decay : bool
         Whether weight decay shrinks the weights directly instead of adding to the
         gradient.
+
+    default_weight_decay : float
+        The weight decay where the estimator's `weight_decay` is ``"auto"``.
     """
 
     decoupled_weight_decay = False
+    default_weight_decay = 1e-4
     _parameter_constraints = {}
 
     @property
@@ -53,14 +57,9 @@ class _StochasticOptimizer(Optimizer):
     """An optimizer whose step is one kernel over the flat vectors."""
 
     def _call(self, scope, kernel, parameters, gradient, **arguments):
-        available = {**scope.shared, **scope.state, **arguments}
-        scope.call(
-            kernel,
-            scratch=parameters.shape,
-            parameters=parameters,
-            gradient=gradient,
-            **{name: available[name] for name in kernel.arguments if name in available},
-        )
+        available = {**scope.shared, **scope.state}
+        taken = {n: available[n] for n in kernel.arguments if n in available}
+        scope.call(kernel, parameters=parameters, gradient=gradient, **taken, **arguments)
 
 
 class SGD(_StochasticOptimizer):
@@ -235,21 +234,16 @@ class RMSProp(_StochasticOptimizer):
         return {"square_sum": 0.0}
 
     def step(self, scope, parameters, gradient):
+        numbers = {"rho": float(self.rho), "epsilon": float(self.epsilon)}
+        if self.centered or self.momentum:
+            numbers["momentum"] = float(self.momentum)
         if self.centered:
             kernel = kernels.rmsprop_centered_step
         elif self.momentum:
             kernel = kernels.rmsprop_momentum_step
         else:
             kernel = kernels.rmsprop_step
-        self._call(
-            scope,
-            kernel,
-            parameters,
-            gradient,
-            rho=float(self.rho),
-            momentum=float(self.momentum),
-            epsilon=float(self.epsilon),
-        )
+        self._call(scope, kernel, parameters, gradient, **numbers)
 
 
 class Adam(_StochasticOptimizer):
@@ -273,7 +267,7 @@ class Adam(_StochasticOptimizer):
         Keeps the division finite.
 
     amsgrad : bool, default=False
-        Whether the largest v so far stands in the root.
+        Whether the largest v so far stands in the root, u = max(u, v), in place of v.
 
     References
     ----------
@@ -332,8 +326,8 @@ class AdamW(Adam):
     """Adam with decoupled weight decay: kernels shrink by learning_rate * weight_decay.
 
     The decay does not pass through Adam's division, so that it acts on every weight
-    alike. The rate is the estimator's `weight_decay`; values of 0.01 to 0.1 are usual,
-    more than for the coupled kind.
+    alike. The rate is the estimator's `weight_decay`, which is 0.01 where it is
+    ``"auto"``; values of 0.01 to 0.1 are usual, more than for the coupled kind.
 
     Parameters
     ----------
@@ -359,15 +353,20 @@ class AdamW(Adam):
     Examples
     --------
     >>> from skdeep.optimizers import AdamW
-    >>> AdamW().decoupled_weight_decay
-    True
+    >>> AdamW().decoupled_weight_decay, AdamW().default_weight_decay
+    (True, 0.01)
     """
 
     decoupled_weight_decay = True
+    default_weight_decay = 0.01
 
 
 class Nadam(_StochasticOptimizer):
     """Adam with Nesterov's look-ahead and a momentum that grows towards `beta_1`.
+
+    With m and v as in Adam, and mu_t = beta_1 (1 - 0.96^(0.004 t) / 2),
+    d = mu_{t+1} m / (1 - mu_1 ... mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 ... mu_t) and
+    w -= learning_rate * d / (sqrt(v / (1 - beta_2^t)) + epsilon).
 
     Parameters
     ----------
@@ -375,7 +374,8 @@ class Nadam(_StochasticOptimizer):
         The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
 
     beta_1 : float, default=0.9
-        The momentum that is approached: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2).
+        How much of the gradient's running mean each step keeps, and the momentum that
+        the mu_t approach, in [0, 1).
 
     beta_2 : float, default=0.999
         How much of the squared gradient's running mean each step keeps, in [0, 1).

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdeep.executor import bind, is_scratch
+from skdeep.executor import bind
+from skdeep.kernels import check_names, scratch_shapes
 
 #: Stands for the number of rows of the mini-batch, as the first entry of a shape.
 ROWS = "rows"
@@ -160,25 +161,29 @@ class Scope:
         )
         return self._children[name]
 
-    def call(self, kernel, /, *, scratch=None, **arguments):
+    def call(self, kernel, /, **arguments):
         """Append a call.
 
-        Arguments of the kernel that are named ``work``, ``mask`` or ``norm`` are
-        scratch: they get buffers of the shape `scratch`, of booleans for ``mask``,
-        and without the last axis for ``norm``, shared by all calls that need alike.
+        Scratch arguments that are not given get buffers of the shapes that the kernel
+        declares, shared by all calls that need alike.
         """
-        for name in kernel.arguments:
-            if name not in arguments:
-                arguments[name] = self._scratch(name, scratch)
+        check_names(kernel, arguments)
+        if kernel.scratch - arguments.keys():
+            arguments |= self._scratch(kernel, arguments)
         self._calls.append(
             Call(kernel, {name: arguments[name] for name in kernel.arguments})
         )
 
-    def _scratch(self, name, shape):
-        dtype = "bool" if name.startswith("mask") else None
-        shape = shape[:-1] if name == "norm" else shape
-        pool = self.shared.setdefault("scratch", {})
-        return pool.setdefault((name, shape), Buffer(name, shape, dtype))
+    def _scratch(self, kernel, arguments):
+        """Buffers for the scratch arguments that are not given."""
+        shapes = {n: b.shape for n, b in arguments.items() if isinstance(b, Buffer)}
+        pool, made = self.shared.setdefault("scratch", {}), {}
+        for name, shape in scratch_shapes(kernel, shapes).items():
+            if name not in arguments:
+                dtype = kernel.declared[name].dtype(None)
+                buffer = Buffer(name, shape, dtype)
+                made[name] = pool.setdefault((name, shape, dtype), buffer)
+        return made
 
 
 class Program:
@@ -206,9 +211,7 @@ class Program:
                 if owner.array is not None:
                     memory[owner] = owner.array
                 elif owner not in memory:
-                    memory[owner] = np.zeros(
-                        owner.array_shape(rows), dtype=owner.dtype or self.dtype
-                    )
+                    memory[owner] = _zeros(owner, rows, owner.dtype or self.dtype)
                 memory[buffer] = buffer.of(memory[owner])
         return memory
 
@@ -223,7 +226,21 @@ class Program:
 
     def bind(self, memory, rows):
         """Resolve every argument to an array, for batches of exactly `rows` rows."""
-        calls = [_bind_call(call, memory, rows) for call in self.calls]
+        arrays = {}
+        for call in self.calls:
+            for buffer in call.buffers:
+                if buffer not in arrays:
+                    arrays[buffer] = _array(buffer, memory[buffer], rows)
+        calls = [
+            (
+                call.kernel,
+                {
+                    name: arrays[value] if isinstance(value, Buffer) else value
+                    for name, value in call.arguments.items()
+                },
+            )
+            for call in self.calls
+        ]
         return bind(calls, rows, self.dtype)
 
     def describe(self, rows):
@@ -233,13 +250,13 @@ class Program:
             written = [
                 f"{name}={_describe_argument(call.arguments[name], rows)}"
                 for name in call.kernel.arguments
-                if name in call.kernel.writes and not is_scratch(name)
+                if name in call.kernel.writes and call.arguments[name] is not None
             ]
             read = [
                 f"{name}={_describe_argument(call.arguments[name], rows)}"
                 for name in call.kernel.arguments
                 if name not in call.kernel.writes
-                and not is_scratch(name)
+                and name not in call.kernel.scratch
                 and call.arguments[name] is not None
             ]
             lines.append(
@@ -247,6 +264,17 @@ class Program:
             )
         width = len(str(len(lines)))
         return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
+
+
+def _zeros(buffer, rows, dtype):
+    shape = buffer.array_shape(rows)
+    try:
+        return np.zeros(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise ValueError(
+            f"There is no memory for {buffer.name!r}, an array of shape {shape}. Make the "
+            "batch, the samples or the layer smaller."
+        ) from error
 
 
 def _describe_argument(value, rows):
@@ -258,12 +286,16 @@ def _describe_argument(value, rows):
     return str(value)
 
 
-def _bind_call(call, memory, rows):
-    """The kernel of a call and its arguments by name, with arrays for buffers."""
-    named = {}
-    for name, value in call.arguments.items():
-        if isinstance(value, Buffer):
-            array = memory[value]
-            value = array[:rows] if value.shape[:1] == (ROWS,) else array
-        named[name] = value
-    return call.kernel, named
+def _array(buffer, array, rows):
+    """What an array of any number of rows is to a batch of so many."""
+    expected, first = buffer.shape, buffer.shape[0] if buffer.shape else 0
+    if first == ROWS:
+        array, expected = array[:rows], (rows, *expected[1:])
+    elif isinstance(first, str):  # as many as there are
+        expected = (len(array), *expected[1:])
+    if array.shape != expected:
+        raise ValueError(
+            f"The buffer {buffer.name!r} is to be of shape {expected}, but its memory is "
+            f"of shape {array.shape}."
+        )
+    return array

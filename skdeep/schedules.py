@@ -59,8 +59,16 @@ class Progress:
 
 
 class Schedule(BaseEstimator):
-    """Base of all schedules."""
+    """Base of all schedules.
 
+    Attributes
+    ----------
+    planned : bool
+        Whether the schedule is laid out for `max_iter` epochs, and ends with them. Then
+        training that ends there is what was wanted.
+    """
+
+    planned = False
     _parameter_constraints = {}
 
     def factors(self, progress):
@@ -151,7 +159,9 @@ class InverseScaling(Schedule):
     Parameters
     ----------
     power : float, default=0.5
-        The exponent; 0.5 to 1 satisfy the conditions of Robbins and Monro (1951).
+        The exponent. Above 0.5 and up to 1 it satisfies the conditions of Robbins and
+        Monro (1951): an infinite sum of the rates, and a finite one of their squares.
+        At 0.5 that of the squares is infinite, too, though it grows as slowly as log(t).
 
     Examples
     --------
@@ -194,6 +204,7 @@ class CosineDecay(Schedule):
     array([1. , 0.5, 0. ])
     """
 
+    planned = True
     _parameter_constraints = {"final_factor": _SHARE}
 
     def __init__(self, final_factor=0.0):
@@ -226,6 +237,7 @@ class WarmupCosine(Schedule):
     array([0.33, 0.67, 1.  , 0.5 , 0.  ])
     """
 
+    planned = True
     _parameter_constraints = {"warmup_fraction": _SHARE, "final_factor": _SHARE}
 
     def __init__(self, warmup_fraction=0.1, final_factor=0.0):
@@ -269,6 +281,7 @@ class OneCycle(Schedule):
     array([0.04, 0.52, 1.  , 0.5 , 0.  ])
     """
 
+    planned = True
     _parameter_constraints = {
         "peak_fraction": _SHARE,
         "div_factor": [Interval(Real, 1, None, closed="left")],
@@ -332,16 +345,27 @@ class ReduceOnPlateau(Schedule):
         self.min_factor = min_factor
 
     def factors(self, progress):
-        best, waited, reductions = math.inf, 0, 0
-        for loss in progress.monitored:
-            if loss < best - self.min_delta:
-                best, waited = loss, 0
-                continue
-            waited += 1
-            if waited == self.patience:
-                reductions, waited = reductions + 1, 0
+        losses = np.asarray(progress.monitored, dtype=np.float64)
+        waits = np.diff(_improvements(losses, self.min_delta), append=len(losses)) - 1
+        reductions = int(np.sum(waits // self.patience))
         factor = max(float(self.factor) ** reductions, float(self.min_factor))
         return np.full(progress.steps_per_epoch, factor)
+
+
+def _improvements(losses, min_delta):
+    """The epochs whose loss fell by more than `min_delta`, and -1 before the first.
+
+    From one to the next by bisection in the lowest loss so far: that of all epochs is
+    asked for at every epoch.
+    """
+    lowest = np.minimum.accumulate(np.where(np.isnan(losses), np.inf, losses))
+    found, best = [-1], math.inf
+    while True:
+        epoch = int(np.searchsorted(-lowest, min_delta - best, side="right"))
+        if epoch == len(losses):
+            return found
+        found.append(epoch)
+        best = losses[epoch]
 
 
 SCHEDULES = {

@@ -17,22 +17,29 @@ CUT_FLOPS = 1e7
 _BUFFER_ENTRIES = 512
 
 
-def _run_all(pieces):
+def _run_all(pieces, stop):
     for calls in pieces:
         for function, arguments in calls:
+            if stop.is_set():
+                return
             function(*arguments)
 
 
 def run_pieces(pieces):
     """Run lists of (function, arguments), on this thread's workers if it has any."""
     workers = getattr(_current, "workers", None)
-    if workers is None:
-        _run_all(pieces)
-        return
-    count = min(workers.count, len(pieces))
-    futures = [workers.pool.submit(_run_all, pieces[i::count]) for i in range(1, count)]
+    count = 1 if workers is None else min(workers.count, len(pieces))
+    stop, futures, mine = threading.Event(), [], pieces[::count]
+    for i in range(1, count):
+        try:
+            futures.append(workers.pool.submit(_run_all, pieces[i::count], stop))
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            mine = mine + pieces[i::count]
     try:
-        _run_all(pieces[::count])
+        _run_all(mine, stop)
+    except BaseException:
+        stop.set()
+        raise
     finally:
         # an interrupt must not leave a thread writing into a buffer
         for future in futures:

@@ -91,7 +91,7 @@ def _write_penalties(scope, network, gradient):
     }
     if settings.l1_penalty:
         rate = float(settings.l1_penalty)
-        scope.call(kernels.add_l1_penalty, scratch=(n,), **vectors, rate=rate)
+        scope.call(kernels.add_l1_penalty, **vectors, rate=rate)
     if not settings.weight_decay:
         return
     rate = float(settings.weight_decay)
@@ -114,7 +114,6 @@ def _write_norm_limits(scope, network):
         weights = kernel.reshape(-1, kernel.shape[-1])
         scope.call(
             kernels.limit_unit_norms,
-            scratch=weights.shape[1:],
             kernel=_buffer(f"{layer}.{name}", weights),
             max_norm=max_norm,
         )

@@ -19,9 +19,9 @@ def show_versions():
     --------
     >>> import skdeep
     >>> skdeep.show_versions()  # doctest: +ELLIPSIS
-    skdeep: ...
+    scikit-deep: ...
     """
-    print(f"skdeep: {__version__}")
+    print(f"scikit-deep: {__version__}")
     print(f"kernels: {native.describe()}")
     for name in ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"):
         try:

@@ -16,6 +16,15 @@ import pytest
 from sklearn.datasets import load_digits
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--random-configurations",
+        type=float,
+        metavar="SECONDS",
+        help="search so long for configurations that fail, with new random numbers",
+    )
+
+
 @pytest.fixture(scope="session")
 def digits():
     """Handwritten digits, scaled to [0, 1]."""

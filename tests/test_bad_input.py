@@ -147,7 +147,7 @@ def test_partial_fit_cannot_balance_classes():
 
 def test_multilabel_targets_refuse_a_dict_of_class_weights():
     y = np.column_stack([Y, 1 - Y])
-    with pytest.raises(ValueError, match="class_weight must be None or 'balanced'"):
+    with pytest.raises(ValueError, match="class_weight must be None, 'balanced' or a list"):
         MLPClassifier(class_weight={0: 2.0}).fit(X, y)
 
 

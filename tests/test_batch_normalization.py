@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
-from skdeep import kernels
-from skdeep.layers import Activation, BatchNorm, Dense
+from skdeep import (
+    ConvNetClassifier,
+    MLPClassifier,
+    MLPRegressor,
+    SequentialClassifier,
+    SequentialRegressor,
+    kernels,
+)
+from skdeep.layers import Activation, BatchNorm, Conv, Dense, Residual
 from skdeep.losses import SquaredError
 from skdeep.network import Network
 from skdeep.optimizers import SGD
@@ -271,3 +279,88 @@ def test_prediction_does_not_change_the_running_averages():
     first = network.raw_outputs(x)
     np.testing.assert_array_equal(network.state, before)
     np.testing.assert_array_equal(network.raw_outputs(x), first)
+
+
+# --- batches too small to learn from ------------------------------------------------
+
+NORMALIZED = [
+    MLPClassifier((4,), batch_norm=True),
+    MLPRegressor((4,), batch_norm=True),
+    SequentialClassifier([Dense(4), BatchNorm()]),
+    SequentialRegressor([Dense(5), Residual([Dense(5), Residual([BatchNorm()])])]),
+    # one place, and a dense layer behind the convolution
+    ConvNetClassifier(
+        (2,), input_shape=(1, 5), kernel_size=(3,), hidden_layer_sizes=(), batch_norm=True
+    ),
+    ConvNetClassifier((2,), input_shape=(5, 1), hidden_layer_sizes=(3,), batch_norm=True),
+]
+each_normalized = pytest.mark.parametrize(
+    "estimator", NORMALIZED, ids=lambda e: type(e).__name__
+)
+
+
+def table(n):
+    x = np.random.default_rng(0).normal(size=(n, 5))
+    return x, (np.arange(n) % 2).astype(float)
+
+
+@each_normalized
+def test_batches_of_one_sample_are_refused(estimator):
+    x, y = table(9)
+    with pytest.raises(ValueError, match=r"learns nothing .* batch_size is 1: set it"):
+        clone(estimator).set_params(batch_size=1).fit(x, y)
+    for optimizer in ("adam", "lbfgs"):
+        model = clone(estimator).set_params(optimizer=optimizer, weight_averaging=None)
+        weight = np.eye(9)[0]
+        if not hasattr(estimator, "predict_proba"):  # a class needs a sample
+            with pytest.raises(ValueError, match="only 1 sample to train on"):
+                model.fit(x[:1], y[:1])
+            with pytest.raises(ValueError, match="only 1 sample to train on"):
+                model.fit(x, y, sample_weight=weight)
+    classes = {"classes": [0, 1]} if hasattr(estimator, "predict_proba") else {}
+    with pytest.raises(ValueError, match="only 1 sample to train on"):
+        clone(estimator).partial_fit(x[:1], y[:1], **classes)
+
+
+@pytest.mark.parametrize("layers", [[Conv(3), BatchNorm()], [Residual([BatchNorm()])]])
+def test_one_image_is_enough_where_it_has_many_places(layers):
+    x, _ = table(60)
+    y = x[:, 0] > x[:, 1]
+    model = SequentialClassifier(layers, input_shape=(5, 1), batch_size=1, random_state=0)
+    model.set_params(learning_rate=0.02, max_iter=30)
+    assert model.fit(x, y).score(x, y) > 0.9
+
+
+@each_normalized
+@pytest.mark.parametrize("batch_size", [2, 3, 4, 12])
+@pytest.mark.parametrize("averaging", [None, "ema"])
+def test_a_last_batch_of_one_sample_joins_the_batch_before(
+    estimator, batch_size, averaging
+):
+    x, y = table(13)
+    options = {"max_iter": 1, "random_state": 0, "shuffle": False}
+    model = clone(estimator).set_params(
+        **options, batch_size=batch_size, weight_averaging=averaging
+    )
+    model.fit(x, y)
+    assert len(model.history_["learning_rate"]) == 12 // batch_size
+    assert np.isfinite(model.network_.state).all()
+    if batch_size == 12:
+        whole = clone(model).set_params(batch_size="full").fit(x, y)
+        np.testing.assert_array_equal(model.network_.parameters, whole.network_.parameters)
+        np.testing.assert_array_equal(model.network_.state, whole.network_.state)
+
+
+def test_a_joined_batch_counts_no_more_than_all_in_the_running_averages():
+    x, y = table(13)
+    layers = [("norm", BatchNorm(momentum=0.0))]
+    model = SequentialRegressor(layers, batch_size=4, shuffle=False, max_iter=1)
+    network = model.fit(x, y).network_
+    np.testing.assert_allclose(network.view("norm", "running_mean"), x[8:].mean(axis=0))
+    np.testing.assert_allclose(network.view("norm", "running_variance"), x[8:].var(axis=0))
+
+
+def test_without_batch_normalization_a_last_batch_of_one_sample_is_one():
+    x, y = table(13)
+    model = MLPClassifier((4,), batch_size=4, max_iter=1).fit(x, y)
+    assert len(model.history_["learning_rate"]) == 4

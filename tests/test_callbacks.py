@@ -126,8 +126,8 @@ def test_a_minimum_found_early_leaves_no_task_open():
 def test_callbacks_are_torn_down_after_an_error(small):
     recorder = Recorder()
     model = MLPClassifier(max_iter=2, early_stopping=True)
-    with pytest.raises(ValueError, match="least populated class"):
-        model.set_callbacks(recorder).fit(small[0], np.repeat([0, 1], [399, 1]))
+    with pytest.raises(ValueError, match="early_stopping=True sets samples aside"):
+        model.set_callbacks(recorder).fit(small[0][:20], np.arange(20))
     assert recorder.names()[-1] == ("teardown", "fit")
     assert not hasattr(model, "_callback_fit_ctx")
 
@@ -150,7 +150,7 @@ def test_an_interrupt_in_a_callback_ends_fit_cleanly(small):
     recorder = Recorder()
     model = MLPClassifier(max_iter=10, random_state=0)
     model.set_callbacks(recorder, Interrupts(3))
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt):
         model.fit(*small)
     shorter = MLPClassifier(max_iter=3, random_state=0).fit(*small)
     assert_array_equal(model.network_.parameters, shorter.network_.parameters)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from skdeep.batch import TrainingData
+from skdeep.batch import OneHot, TrainingData
 from skdeep.training import distinct
 from skdeep.training.distinct import distinct_samples
 
@@ -115,7 +115,7 @@ def test_the_same_numbers_in_other_columns_are_another_sample():
 def test_targets_may_be_numbers_of_classes():
     x = np.array([[1.0], [1.0], [2.0], [1.0]])
     rows, sums = distinct_samples(
-        TrainingData(x, np.array([0, 1, 0, 0]), np.ones(4), table=np.eye(2))
+        TrainingData(x, np.array([0, 1, 0, 0]), np.ones(4), one_hot=OneHot(2))
     )
     assert dict(zip(rows.tolist(), sums.tolist(), strict=True)) == {0: 2, 1: 1, 2: 1}
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import ConvNetRegressor, MLPClassifier, MLPRegressor
 from skdeep.losses import Loss
 from skdeep.schedules import Schedule
 from skdeep.training.divergence import Step, explain_divergence
@@ -195,3 +195,123 @@ def test_partial_fit_that_diverges_keeps_the_best(digits):
         model.network_.parameters,
         two.partial_fit(X, y).partial_fit(X, y).network_.parameters,
     )
+
+
+# --- beside validation ------------------------------------------------------------
+
+rng = np.random.default_rng(0)
+X_NOISE = rng.normal(size=(200, 5))
+Y_NOISE = X_NOISE @ np.ones(5) + rng.normal(size=200)
+HOLD_OUT = {"early_stopping": True}
+STEEP = dict(optimizer="sgd", learning_rate=1.0, random_state=0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "options",
+    [
+        HOLD_OUT,
+        HOLD_OUT | {"monitor": "r2"},
+        HOLD_OUT | {"batch_norm": True, "learning_rate": 1e30},
+        HOLD_OUT | {"weight_averaging": "ema"},
+        HOLD_OUT | {"weight_averaging": "swa", "learning_rate": 100.0},
+        HOLD_OUT | {"optimizer": "momentum", "learning_rate": 1e5},
+        HOLD_OUT | {"loss": "huber", "learning_rate": 100.0},
+        HOLD_OUT | {"loss": "absolute_error", "learning_rate": 1e30},
+        {"X_val": True},
+        HOLD_OUT | {"X_val": True},
+    ],
+    ids=str,
+)
+def test_divergence_beside_validation_is_one_warning_and_the_best_stays(options, dtype):
+    X, y = X_NOISE.astype(dtype), Y_NOISE.astype(dtype)
+    options = dict(options)
+    given = {"X_val": X[:50], "y_val": y[:50]} if options.pop("X_val", False) else {}
+    model = MLPRegressor((20, 20), **STEEP | options)
+    assert "Training diverged" in told(model, X, y, **given)
+    error = np.mean((model.predict(X) - y) ** 2)
+    assert error < 10 * np.mean(y**2)  # the initial weights', or better
+    assert not model.stopped_early_
+
+
+def test_a_cost_that_explodes_without_end_is_a_divergence():
+    images = np.random.default_rng(0).uniform(0, 255, size=(60, 8, 8))
+    y = images.mean(axis=(1, 2))
+    for options in ({}, HOLD_OUT, HOLD_OUT | {"monitor": "r2"}):
+        model = ConvNetRegressor(
+            optimizer="sgd", learning_rate=1e-3, max_iter=30, random_state=0, **options
+        )
+        text = told(model, images, y)
+        assert "initial weights" in text or "best epoch" in text
+        initial = np.mean((np.mean(model.predict(images)) - y) ** 2)
+        assert initial < 10 * np.mean(y**2)
+
+
+@pytest.mark.parametrize("options", [{}, HOLD_OUT])
+def test_a_squared_hinge_that_explodes_is_a_divergence(options):
+    model = MLPClassifier((20, 20), loss="squared_hinge", **STEEP, **options)
+    text = told(model, 30 * X_NOISE, (Y_NOISE > 0).astype(int))
+    assert re.search(r"in epoch 2, step 1: the loss became \d", text)
+    assert "blew up first" in text
+    assert np.abs(model.decision_function(30 * X_NOISE)).max() < 1e3
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+def test_partial_fit_recognises_it_and_keeps_the_best(loss, early_stopping):
+    options = STEEP | {"learning_rate": 50.0, "early_stopping": early_stopping}
+    model = MLPRegressor((20, 20), loss=loss, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(7):
+            if not caught:
+                model.partial_fit(X_NOISE, Y_NOISE, X_val=X_NOISE[:50], y_val=Y_NOISE[:50])
+    texts = [str(warning.message) for warning in caught]
+    assert len(texts) == 1 and "Training diverged in epoch" in texts[0]
+    assert np.mean((model.predict(X_NOISE) - Y_NOISE) ** 2) < 10 * np.mean(Y_NOISE**2)
+
+
+class OneSided(Loss):
+    """A hinge, which is finite for outputs that are infinite on the right side."""
+
+    task = "regression"
+
+    def value(self, target, z):
+        return np.maximum(0.0, 1.0 - z).sum(axis=1)
+
+    def gradient(self, target, z):
+        return np.where(z < 1.0, -1.0, 0.0)
+
+
+def test_outputs_for_validation_data_that_are_infinite_are_a_divergence():
+    X_val = np.full((10, 5), 3e38, dtype=np.float32)
+    model = MLPRegressor((), loss=OneSided(), early_stopping=True, random_state=0)
+    model.set_params(learning_rate=1.0)  # which makes all weights positive
+    X = X_NOISE.astype(np.float32) + 3
+    text = told(model, X, Y_NOISE, X_val=X_val, y_val=Y_NOISE[:10])
+    assert "outputs for the validation data became too large" in text
+
+
+def test_a_higher_loss_on_other_data_is_no_divergence(digits):
+    X, y = digits
+    model = MLPRegressor(warm_start=True, max_iter=5, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X[:200], y[:200])
+        model.fit(X[:200], 1000.0 * y[:200])
+    assert not any("diverged" in str(warning.message) for warning in caught)
+
+
+def test_hard_validation_data_are_no_divergence(digits):
+    X, y = digits
+    model = MLPRegressor(early_stopping=True, max_iter=20, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X[:500], y[:500], X_val=X[500:], y_val=y[500:] + 30)
+    assert not any("diverged" in str(warning.message) for warning in caught)
+    assert model.best_iter_ > 1
+
+
+def test_what_diverged_is_not_told_to_start_its_average_earlier():
+    model = MLPRegressor(weight_averaging="swa", max_iter=100, **STEEP)
+    assert "start=" not in told(model, 10 * X_NOISE, Y_NOISE)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+
+import skdeep
+from skdeep import augmentation, preprocessing
+from skdeep.layers.activation import ACTIVATIONS
+from skdeep.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -88,3 +94,80 @@ def test_index_lists_every_page():
     index = ROOT / "docs" / "README.md"
     listed = set(LINK.findall(index.read_text(encoding="utf-8")))
     assert {page.name for page in DOCS} - {index.name} <= listed
+
+
+INSTALLED = re.compile(
+    r"pip3?\s+(?:install|download|wheel)\b[^`\n]*?[\s\"']skdeep(?![\w.-])"
+)
+WRITTEN_BY_HAND = {".py", ".md", ".toml", ".txt", ".cfg", ".yml", ".yaml", ""}
+
+
+def test_nobody_is_told_to_install_another_project():
+    """On the package index `skdeep` is somebody else's; ours is scikit-deep."""
+    folders = [ROOT / name for name in (".ci", "docs", "examples", "skdeep", "tests")]
+    files = [path for folder in folders for path in folder.rglob("*")]
+    files += ROOT.glob("*")
+    told = []
+    for path in files:
+        if path.is_file() and path.suffix in WRITTEN_BY_HAND:
+            text = path.read_text(encoding="utf-8")
+            told += [(path.name, command) for command in INSTALLED.findall(text)]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "command", ["skdeep", '"skdeep[plot]"', "-U skdeep", "--user 'skdeep==1'", "a skdeep"]
+)
+def test_such_an_advice_would_be_found(command):
+    assert INSTALLED.search(" ".join(["pip", "install", command]))
+
+
+def test_the_distribution_has_a_name_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    assert project["name"] == "scikit-deep"
+    assert project["version"] == skdeep.__version__
+
+
+def test_show_versions_names_the_distribution(capsys):
+    skdeep.show_versions()
+    assert capsys.readouterr().out.startswith(f"scikit-deep: {skdeep.__version__}\n")
+
+
+def test_the_readme_names_what_there_is():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    estimators = [
+        name for name in skdeep.__all__ if isinstance(getattr(skdeep, name), type)
+    ]
+    assert len(estimators) >= 8
+    assert [name for name in estimators if f"`{name}`" not in text] == []
+    optimizers = {name.replace("lbfgs", "l-bfgs") for name in OPTIMIZERS}
+    assert [name for name in optimizers if name not in text.lower()] == []
+    scalers = {name.removesuffix("Scaler") for name in preprocessing.__all__}
+    words = {"MinMax": "min-max", "MaxAbs": "max-abs", "UnitNorm": "unit norm"}
+    words |= {"Log": "logarithm", "Quantile": "quantiles", "Target": "targets"}
+    named = [words.get(name, name.lower()) in text for name in scalers]
+    assert all(named), scalers
+    assert len(ACTIVATIONS) == 12 and "Twelve activations" in text
+    changes = {"flips": "RandomFlip", "crops": "RandomCrop", "shifts": "RandomShift"}
+    changes |= {"cutout": "Cutout", "mixup": "Mixup"}
+    assert set(augmentation.__all__) - {"Augmentation"} == set(changes.values())
+    assert all(word in text for word in changes)
+
+
+def test_the_readme_shows_the_times_of_the_page_on_performance():
+    def rows(page):
+        text = (ROOT / page).read_text(encoding="utf-8").replace(", hidden", "")
+        for line in re.findall(r"^\| ((?:digits|MNIST 20,000) \(.*) \|$", text, re.M):
+            yield [cell.strip() for cell in line.split("|")]
+
+    table = {}
+    for name, *cells in rows("docs/performance.md"):
+        table.setdefault(name, cells)  # the first is that of the compiled kernels
+    shown = list(rows("README.md"))
+    assert len(shown) == 5
+    for name, *cells in shown:
+        for cell, exact in zip(cells, table[name], strict=False):
+            ours, theirs = (float(text.split()[0]) for text in (cell, exact))
+            assert ours == theirs or ours == round(theirs), name

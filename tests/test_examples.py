@@ -1,5 +1,6 @@
 """Every example runs, as a user would run it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,17 @@ def test_the_benchmark_of_scalers_runs(tmp_path):
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "MaxAbsScaler" in run.stdout
+
+
+def test_the_example_of_gradients_teaches_what_it_says(tmp_path):
+    command = [sys.executable, EXAMPLES / "gradient_flow.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    rows = re.findall(r"^(\S.*?)\s+\S+\s+\S+\s+(\w+ing|healthy)\s+(\S+)$", run.stdout, re.M)
+    table = {name: (verdict, float(score)) for name, verdict, score in rows}
+    assert len(table) == 6
+    healthy = [score for verdict, score in table.values() if verdict == "healthy"]
+    others = [score for verdict, score in table.values() if verdict != "healthy"]
+    assert len(healthy) == 2 and min(healthy) > 0.8  # healthy gradients learn
+    assert max(others) < min(healthy)  # and better than any that are not
+    clipped, unclipped = table["the same, clipped"], table["ReLU, weights too large"]
+    assert clipped[1] > unclipped[1] + 0.3  # clipping helps

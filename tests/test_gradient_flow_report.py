@@ -286,5 +286,5 @@ def test_without_matplotlib_the_extra_is_named(data, monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r'pip install "skdeep\[plot\]"'):
+    with pytest.raises(ImportError, match=r'pip install "scikit-deep\[plot\]"'):
         report_on(make(1), *data).plot()

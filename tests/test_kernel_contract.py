@@ -4,77 +4,35 @@ import numpy as np
 import pytest
 from scipy.sparse import random_array
 
-from skdeep import kernels
+from skdeep import executor, kernels
 
-ROWS, WIDTH, LENGTH = 7, 4, 11
-# Arguments by name: the shape of an array, or a number.
-SHAPES = {
-    **dict.fromkeys(
-        ("z", "out", "d_out", "d_z", "x", "d_x", "target", "keep", "normalized", "source"),
-        (ROWS, WIDTH),
-    ),
-    **dict.fromkeys(("weight", "losses", "share"), (ROWS,)),
-    **dict.fromkeys(("kernel", "d_kernel"), (WIDTH, WIDTH)),
-    **dict.fromkeys(
-        (
-            "bias",
-            "d_bias",
-            "scale",
-            "shift",
-            "d_scale",
-            "d_shift",
-            "inverse_deviation",
-            "running_mean",
-            "running_variance",
-        ),
-        (WIDTH,),
-    ),
-    "total": (1,),
+# The lengths of axes by their names; others are of length 4.
+SIZES = {
+    "rows": 7,
+    "...": (5,),
+    "parameters": 11,
+    "n": 7,
+    "in_columns": 5,
+    "width": 5,
+    "places": 5,
+    "out_rows": 2,
+    "out_columns": 3,
+    "filters": 6,
+    "window_rows": 3,
+    "window_columns": 2,
+    "group_channels": 2,
+    "pieces": kernels.MOST_PIECES,
+    "block": kernels.convolution_scratch((3, 2, 2, 6), 4, 3)[1],
+    "alphas": 7,
+    "weights": 5,
+    "room": 28,
+    "classes": 7,
 }
-# Those of kernels on images and signals, where they are others.
-IMAGE, SMALL_IMAGE = (ROWS, 4, 5, WIDTH), (ROWS, 2, 3, WIDTH)
-SIGNAL, CHANNEL = (ROWS, 5, WIDTH), (ROWS, WIDTH)
-OF_FAMILY = {
-    "convolution": {
-        **dict.fromkeys(("x", "d_x"), IMAGE),
-        **dict.fromkeys(("out", "d_out"), (ROWS, 2, 3, 6)),
-        **dict.fromkeys(("kernel", "d_kernel"), (3, 2, WIDTH // 2, 6)),
-        **dict.fromkeys(("bias", "d_bias"), (6,)),
-        "work": kernels.convolution_scratch((3, 2, WIDTH // 2, 6), WIDTH, 3),
-    },
-    "global": {
-        **dict.fromkeys(("x", "d_x", "mask"), SIGNAL),
-        **dict.fromkeys(("out", "d_out", "work"), CHANNEL),
-    },
-    "spatial": {
-        **dict.fromkeys(("x", "d_x", "out", "d_out"), SIGNAL),
-        **dict.fromkeys(("keep", "mask", "uniform"), CHANNEL),
-    },
-    "layer_norm": {
-        **dict.fromkeys(("x", "d_x", "out", "d_out", "normalized", "work"), SIGNAL),
-        **dict.fromkeys(("inverse_deviation", "norm"), SIGNAL[:-1]),
-    },
-    "add": dict.fromkeys(("a", "b", "out"), CHANNEL),
-}
-AUGMENTED = {
-    **dict.fromkeys(("x", "out"), IMAGE),
-    "uniform": (ROWS, 2),
-    **dict.fromkeys(("mask_1", "work_1"), IMAGE[:2]),
-    **dict.fromkeys(("mask_2", "work_2"), (ROWS, IMAGE[2])),
-    **dict.fromkeys(("mask_3", "work_3"), IMAGE[:3]),
-}
-OF_FAMILY |= {
-    "shift": AUGMENTED,
-    "cut_out": AUGMENTED,
-    "flip": {"x": IMAGE, "out": IMAGE, "uniform": (ROWS,), "mask": (ROWS,)},
-    "mix": dict.fromkeys(("target_out", "work_1", "work_2"), CHANNEL),
-}
-OF_FAMILY["max_pool"] = OF_FAMILY["average_pool"] = {
-    **dict.fromkeys(("x", "d_x"), IMAGE),
-    **dict.fromkeys(("out", "d_out", "largest", "mask", "work"), SMALL_IMAGE),
-}
+ROWS, INPUTS = SIZES["rows"], 4
 NUMBERS = {
     "alpha": 0.4,
+    "scale": 0.7,
+    "tol": 1e-12,
     "axis": 2,
     "dilation": (1, 2),
     "offset": 0.3,
@@ -95,6 +53,8 @@ NUMBERS = {
     "gamma": 1.5,
     "layer": 2,
     "limit": 0.3,
+    "low": 0.05,
+    "high": 0.85,
     "max_norm": 0.5,
     "momentum": 0.8,
     "quantile": 0.3,
@@ -110,83 +70,53 @@ ALL = {
 CUT = {name: kernel for name, kernel in ALL.items() if kernel.axis is not None}
 
 
-def is_scratch(name):
-    return name.startswith(("work", "mask", "uniform")) or name == "norm"
-
-
-def shape_of(kernel, name):
-    if kernel.axis == "parameters" or name in ("parameters", "gradient"):
-        return (LENGTH,)
-    for family, shapes in OF_FAMILY.items():
-        if kernel.__name__.startswith(family) and name in shapes:
-            return shapes[name]
-    if name == "norm":
-        return (ROWS,)
-    if not is_scratch(name):
-        return SHAPES[name]
-    # batch normalization's scratch is as wide as its input, the others' as large
-    narrow = kernel.__name__.startswith(("batch_norm", "limit_unit_norms"))
-    return (WIDTH,) if narrow else (ROWS, WIDTH)
+class Lengths(dict):
+    def __missing__(self, axis):
+        return 4
 
 
 def draw(kernel, dtype=np.float64):
-    """Arguments of a kernel by name: the same at every call."""
+    """Arguments of a kernel by name, as it declares them: the same at every call."""
     generator = np.random.default_rng(0)
-    sparse = random_array((ROWS, WIDTH), density=0.5, rng=0, format="csr", dtype=dtype)
+    sparse = random_array((ROWS, INPUTS), density=0.5, rng=0, format="csr", dtype=dtype)
     special = {
         "values": sparse.data,
         "columns": sparse.indices,
         "row_end": sparse.indptr[1:],
-        "values_out": np.zeros(4 * ROWS, dtype),
-        "columns_out": np.zeros(4 * ROWS, sparse.indices.dtype),
-        "row_end_out": np.zeros(ROWS, sparse.indptr.dtype),
         "index": np.array([3, 0, 6, 3, 1, 5, 2]),
         "step": np.array([3]),
-        "learning_rate": np.array([0.125]),
-        "momentum_product": np.array([0.4]),
+        "sign": np.where(generator.random(ROWS) > 0.5, 1, -1).astype(dtype),
+        "w": np.zeros(INPUTS + 1, dtype),
+        "order": np.arange(ROWS),
+        "progress": np.array([0, ROWS, 1, 0]),
+        "state": np.array([np.inf, -np.inf, 0.0], dtype),
+        "budget": np.array([2, 2 * ROWS]),
     }
-    if kernel.__name__.endswith("coordinate_descent"):
-        special |= {
-            "sign": np.where(generator.random(ROWS) > 0.5, 1, -1).astype(dtype),
-            **{
-                name: generator.uniform(0.5, 1, ROWS).astype(dtype)
-                for name in ("threshold", "limit", "ridge", "curvature")
-            },
-            "w": np.zeros(WIDTH + 1, dtype),
-            "alpha": np.zeros(ROWS, dtype),
-            "order": np.arange(ROWS),
-            "progress": np.array([0, ROWS, 1, 0]),
-            "bounds": np.array([np.inf, -np.inf], dtype),
-            "tol": 1e-12,
-            "epochs": 2,
-        }
+    descends = kernel.__name__.endswith("coordinate_descent")
+    if descends:
+        special["alpha"] = np.zeros(ROWS, dtype)
     arguments = {}
     for name in kernel.arguments:
-        if name in special and not isinstance(special[name], np.ndarray):
-            arguments[name] = special[name]
+        argument = kernel.declared[name]
+        if not argument.is_array:
+            arguments[name] = NUMBERS[name]
         elif name in special:
             arguments[name] = special[name].copy()
-        elif name in NUMBERS:
-            arguments[name] = NUMBERS[name]
-        elif kernel.__name__ == "rescale" and name == "scale":
-            arguments[name] = 0.7
-        elif name in ("source", "weight") and kernel.__name__ == "gather_weights":
-            arguments[name] = generator.random(ROWS).astype(dtype)
-        elif name == "out" and kernel.__name__ == "gather_weights":
-            arguments[name] = np.zeros(ROWS, dtype)
         else:
-            # positive, so that they may be sums of squares and targets of every loss
-            values = generator.uniform(0.1, 0.9, shape_of(kernel, name)).astype(dtype)
-            if name.startswith("mask"):
-                values = values > 0.5
-            if kernel.__name__ == "shift_images" and name.startswith("work"):
-                values = np.zeros(values.shape, np.int64)
-            if name == "largest":
-                values = (4 * values).astype(np.uint8)
-            arguments[name] = values.astype(np.float32) if name == "uniform" else values
+            arguments[name] = values_of(argument, generator, np.dtype(dtype))
     if kernel.__name__ == "global_max_pool_backward":
         arguments["out"] = arguments["x"].max(axis=1)
+    executor._checked(kernel, arguments, np.dtype(dtype))
     return arguments
+
+
+def values_of(argument, generator, dtype):
+    # positive, so that they may be sums of squares and targets of every loss
+    values = generator.uniform(0.1, 0.9, argument.shape(Lengths(SIZES)))
+    kind = dtype if argument.kind == "any" else argument.dtype(dtype)
+    if argument.kind == "bool":
+        return values > 0.5
+    return (values if np.dtype(kind).kind == "f" else 4 * values).astype(kind)
 
 
 def results(kernel, arguments):
@@ -204,7 +134,7 @@ def test_a_kernel_writes_nothing_but_what_it_declares(name, dtype):
     before = {key: np.copy(arguments[key]) for key in kernel.writes}
     for key, value in arguments.items():
         if isinstance(value, np.ndarray) and key not in kernel.writes:
-            value.flags.writeable = is_scratch(key)
+            value.flags.writeable = key in kernel.scratch
     kernel(**arguments)
     changed = {key for key in before if not np.array_equal(before[key], arguments[key])}
     # a gradient is scratch to an optimizer's step, which may leave it as it is
@@ -215,7 +145,7 @@ def test_a_kernel_writes_nothing_but_what_it_declares(name, dtype):
 def test_scratch_may_hold_anything_before(name):
     kernel = ALL[name]
     clean, dirty = draw(kernel), draw(kernel)
-    for key in filter(is_scratch, kernel.arguments):
+    for key in kernel.scratch:
         kind = dirty[key].dtype.kind
         dirty[key].fill({"b": True, "i": 99}.get(kind, np.nan))
     kernel(**clean)

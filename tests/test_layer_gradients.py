@@ -134,6 +134,6 @@ def test_gradient_of_a_convolution_of_any_shape(data):
     try:
         layer.output_shape(shape)
     except ValueError as error:
-        assert "does not fit" in str(error)
+        assert "does not fit" in str(error) or "would be padding" in str(error)
         return
     assert relative_error([Dense(shape[-1]), layer, *AFTER], shape) <= 1e-6

@@ -1,5 +1,8 @@
 """Stochastic optimizers minimize the same objective as the exact ones."""
 
+import pickle
+import time
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -76,6 +79,42 @@ def test_partial_fit_learns_from_batches(binary):
     assert not hasattr(LinearSVM(), "partial_fit")
     with pytest.raises(ValueError, match="classes must be passed"):
         LinearSVM(optimizer="sgd").partial_fit(X, y)
+
+
+@pytest.mark.parametrize("cls", [LinearSVM, LinearSVMRegressor])
+def test_a_call_of_partial_fit_takes_as_long_however_many_there_were(cls, binary):
+    X, y = binary[0][:8], np.arange(8) % 2
+    model = cls(optimizer="sgd", random_state=0)
+    options = {"classes": [0, 1]} if cls is LinearSVM else {}
+
+    def seconds(calls):
+        taken = []
+        for _ in range(calls):
+            start = time.perf_counter()
+            model.partial_fit(X, y, **options)
+            taken.append(time.perf_counter() - start)
+        return np.median(taken)
+
+    seconds(20)
+    early, early_size = seconds(50), len(pickle.dumps(model))
+    seconds(1000)
+    late, late_size = seconds(50), len(pickle.dumps(model))
+    assert late < 2 * early
+    assert late_size - early_size <= 20 * 1050  # two numbers a call
+    assert len(model.loss_curve_) == model.n_iter_ == 1120
+
+
+def test_class_weights_count_in_partial_fit_after_fit(binary):
+    X, y = binary
+    options = {"optimizer": "sgd", "batch_size": "full", "random_state": 0, "max_iter": 3}
+    by_class = LinearSVM(class_weight={"0": 20.0}, tol=10, **options).fit(X, y)
+    weight = np.where(y == 0, 20.0, 1.0)
+    by_sample = LinearSVM(tol=10, **options).fit(X, y, sample_weight=weight)
+    by_class.partial_fit(X, y)
+    by_sample.partial_fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(
+        by_class.decision_function(X), by_sample.decision_function(X)
+    )
 
 
 def test_dropout_changes_stochastic_training_only(binary):

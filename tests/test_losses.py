@@ -1,5 +1,7 @@
 """Every loss has the gradient of its value, counts weights, and stays finite."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -198,3 +200,15 @@ def test_a_loss_without_a_value_or_a_gradient_says_what_is_missing():
         Loss().value(z, z)
     with pytest.raises(NotImplementedError, match="Loss must define gradient"):
         Loss().gradient(z, z)
+
+
+def test_every_loss_is_on_the_page_of_losses():
+    page = (Path(__file__).parent.parent / "docs" / "loss-functions.md").read_text()
+    every = CLASSIFICATION_LOSSES | REGRESSION_LOSSES
+    named = {type(loss): name for name, loss in every.items()}
+    for name in losses.__all__:
+        kind = getattr(losses, name)
+        # what a loss becomes for a type of target is no choice of a user
+        resolved = name.startswith(("Softmax", "Sigmoid"))
+        if isinstance(kind, type) and kind is not Loss and not resolved:
+            assert f"| `{named.get(kind, name)}" in page, f"{name} is not in a table"

@@ -68,7 +68,7 @@ def test_one_machine_of_many_classes_is_chosen(iris):
     X, y = iris
     model = LinearSVM().fit(X, y)
     display = MarginDisplay.from_estimator(model, X, y, features=(0, 1), target=1)
-    assert len(display.support) == np.count_nonzero(model.dual_coef_[1])
+    assert len(display.support) == model.dual_coef_[[1]].nnz
     assert display.class_names == ("not 1", "1")
     with pytest.raises(ValueError, match="choose one with"):
         MarginDisplay.from_estimator(model, X, y, features=(0, 1))
@@ -112,5 +112,5 @@ def test_without_matplotlib_the_extra_is_named(iris, monkeypatch):
         return importing(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r'pip install "skdeep\[plot\]"'):
+    with pytest.raises(ImportError, match=r'pip install "scikit-deep\[plot\]"'):
         MarginDisplay.from_estimator(model, X, y == 0, features=(0, 1))

@@ -1,5 +1,8 @@
 """What MLPClassifier learns and predicts."""
 
+import pickle
+
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -196,6 +199,58 @@ def test_fitted_attributes_describe_the_network(digits):
     assert model.best_iter_ == 1 + np.argmin(model.loss_curve_)
     assert model.validation_scores_ is None
     assert set(model.history_) == {"loss", "learning_rate"}
+
+
+def test_another_array_in_the_place_of_weights_is_refused(digits):
+    X, y = digits[0], digits[1]
+    model = MLPClassifier((5,), max_iter=1, random_state=0).fit(X, y)
+    for arrays in (model.coefs_, model.intercepts_):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            arrays[0] = np.zeros_like(arrays[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_are_set_by_writing_into_them(digits, dtype):
+    X, y = digits[0].astype(dtype), digits[1]
+    options = dict(max_iter=2, warm_start=True, random_state=0)
+    model, other = (MLPClassifier((8,), **options).fit(X, y) for _ in range(2))
+    model.predict(X), model.predict(X[:1])  # compiled forward passes are kept
+    rng = np.random.default_rng(0)
+    for array in (*model.coefs_, *model.intercepts_):
+        array[...] = rng.normal(0, 0.1, size=array.shape)
+    logits = manual_logits(model, X)
+    for n in (1, 20, len(X)):
+        expected = softmax(logits[:n], axis=1)
+        assert_allclose(model.predict_proba(X[:n]), expected, atol=1e-4)
+        assert_allclose(model.predict_proba(csr_array(X[:n])), expected, atol=1e-4)
+    # copies have them, and training goes on from them
+    assert_array_equal(pickle.loads(pickle.dumps(model)).coefs_[0], model.coefs_[0])
+    before = model.coefs_[0].copy()
+    model.set_params(learning_rate=1e-9).fit(X, y)
+    assert_allclose(model.coefs_[0], before, atol=1e-6)
+    assert not np.allclose(other.coefs_[0], before, atol=1e-2)
+
+
+def test_weights_in_read_only_memory_say_so_and_can_be_made_writeable(digits, tmp_path):
+    X, y = digits[0], digits[1]
+    joblib.dump(MLPClassifier((8,), max_iter=2, random_state=0).fit(X, y), tmp_path / "m")
+    model = joblib.load(tmp_path / "m", mmap_mode="r")
+    with pytest.raises(ValueError, match="read-only"):
+        model.coefs_[0][...] = 0.0
+    model.network_ = model.network_.copy()
+    model.coefs_[0][...] = 0.0
+    assert_allclose(model.predict_proba(X), model.predict_proba(0 * X))
+
+
+def test_what_was_recorded_is_a_copy(digits):
+    X, y = digits[0], digits[1]
+    model = MLPClassifier((8,), max_iter=2, random_state=0).fit(X, y)
+    curve = list(model.loss_curve_)
+    model.loss_curve_.append(0.0)
+    model.history_["loss"][:] = 0.0
+    model.history_["learning_rate"][:] = 0.0
+    assert model.loss_curve_ == curve
+    assert model.history_["learning_rate"].all()
 
 
 def test_batch_norm_replaces_the_bias_by_a_shift(digits):

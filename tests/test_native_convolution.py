@@ -51,8 +51,8 @@ def run_native(kernel, arguments, dtype, threads=1):
     for name in kernel.writes:
         if copies[name] is not None and copies[name].dtype.kind == "f":
             copies[name].fill(np.nan)  # it must not read what it writes
-    record = executor._record(kernel, copies, np.dtype(dtype))
-    program = native.extension.Program(np.dtype(dtype) == np.float32, [record])
+    call = kernel, executor._checked(kernel, copies, np.dtype(dtype))
+    program = executor.NativeProgram([call], 0, dtype)._program
     assert not program.uses_python, f"{kernel.__name__} has no compiled version"
     program.run(threads)
     return {name: copies[name] for name in kernel.writes}
@@ -429,8 +429,8 @@ def test_batch_norm_of_images(instruction_set, dtype, shape, seed):
     expected = run_reference(forward, arguments)
     record = dict(arguments)
     with using(instruction_set):
-        program = executor._record(forward, record, np.dtype(dtype))
-        native.extension.Program(dtype == "float32", [program]).run(2)
+        call = forward, executor._checked(forward, record, np.dtype(dtype))
+        executor.NativeProgram([call], 0, dtype)._program.run(2)
         for name in expected:
             assert_near(record[name], expected[name], np.full(1, 1000.0))
         backward = {

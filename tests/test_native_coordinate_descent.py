@@ -16,8 +16,8 @@ SETS = native.extension.instruction_sets() if native.extension else ["none"]
 
 
 def run_native(kernel, arguments):
-    record = executor._record(kernel, arguments, np.dtype("float64"))
-    program = native.extension.Program(False, [record])
+    call = kernel, executor._checked(kernel, arguments, np.dtype("float64"))
+    program = executor.NativeProgram([call], 0, np.float64)._program
     assert not program.uses_python
     program.run(1)
 
@@ -56,7 +56,7 @@ def test_steps_are_those_of_the_reference(
         "curvature": np.tile((X**2).sum(axis=1), copies) + 0.1 + ridge,
         "rho": 0.1,
         "tol": 0.0,
-        "epochs": epochs,
+        "budget": np.array([epochs, epochs * total]),
     }
     outcomes = []
     before = native.extension.instruction_set()
@@ -68,7 +68,7 @@ def test_steps_are_those_of_the_reference(
                 "alpha": np.zeros(total),
                 "order": np.arange(total),
                 "progress": np.array([0, total, 7, 0]),
-                "bounds": np.array([np.inf, -np.inf]),
+                "state": np.array([np.inf, -np.inf, 0.0]),
             }
             run(kernel, shared | changed)
             outcomes.append(changed)
@@ -78,5 +78,28 @@ def test_steps_are_those_of_the_reference(
     if epochs == 1:
         np.testing.assert_array_equal(actual["order"], expected["order"])
     assert actual["progress"][0] <= epochs
-    for name in ("w", "alpha"):
+    for name in ("w", "alpha", "state"):
         np.testing.assert_allclose(actual[name], expected[name], rtol=1e-9, atol=1e-9)
+
+
+def test_visits_are_counted_and_end_a_run():
+    X = np.eye(5)
+    arguments = {
+        "x": X,
+        "sign": np.ones(5),
+        "threshold": np.ones(5),
+        "limit": np.full(5, 0.4),
+        "ridge": np.zeros(5),
+        "curvature": np.full(5, 2.0),
+        "rho": 1.0,
+        "tol": 0.0,
+        "budget": np.array([100, 11]),
+        "w": np.zeros(6),
+        "alpha": np.zeros(5),
+        "order": np.arange(5),
+        "progress": np.array([0, 5, 7, 0]),
+        "state": np.array([np.inf, -np.inf, 0.0]),
+    }
+    run_native(kernels.coordinate_descent, arguments)
+    assert arguments["progress"][0] == 3
+    assert arguments["state"][2] == pytest.approx(arguments["alpha"].sum())

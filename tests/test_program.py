@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skdeep import kernels
-from skdeep.batch import BatchPlan, TrainingData
+from skdeep.batch import BatchPlan, OneHot, TrainingData
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import CrossEntropy
 from skdeep.network import Network, Settings, StepMemory
@@ -43,7 +43,7 @@ def draw_data(dtype=np.float64):
         generator.normal(size=(N, N_FEATURES)).astype(dtype),
         generator.integers(N_CLASSES, size=N),
         np.ones(N, dtype),
-        table=np.eye(N_CLASSES, dtype=dtype),
+        one_hot=OneHot(N_CLASSES),
     )
 
 
@@ -170,9 +170,9 @@ def test_scratch_buffers_are_shared_by_calls_that_need_alike():
     scope = Scope("layer", calls, {})
     z, out = Buffer("z", (ROWS, 3)), Buffer("out", (ROWS, 3))
     for _ in range(2):
-        scope.call(kernels.ACTIVATIONS["selu"][0], scratch=z.shape, z=z, out=out)
+        scope.call(kernels.ACTIVATIONS["selu"][0], z=z, out=out)
     wide = Buffer("wide", (ROWS, 9))
-    scope.call(kernels.ACTIVATIONS["selu"][0], scratch=wide.shape, z=wide, out=wide)
+    scope.call(kernels.ACTIVATIONS["selu"][0], z=wide, out=wide)
     first, second, third = (call.arguments["work"] for call in calls)
     assert first is second
     assert third is not first

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import LinearSVM, MLPClassifier, MLPRegressor
 from skdeep.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skdeep.optimizers import OPTIMIZERS
 
@@ -111,3 +111,31 @@ def test_the_last_batch_counts_by_its_rows_in_the_epochs_loss():
     in_batches = MLPClassifier(batch_size=16, **options).fit(X, CLASSES)
     at_once = MLPClassifier(batch_size="full", **options).fit(X, CLASSES)
     assert_allclose(in_batches.loss_, at_once.loss_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-50, 2.0**-1070, 1e300])
+def test_weights_may_be_smaller_and_larger_than_the_numbers_of_x_can_be(dtype, scale):
+    x, weight = X.astype(dtype), RNG.integers(1, 4, len(X))
+    options = dict(max_iter=3, batch_size=7, random_state=0)
+    for model, y in (
+        (MLPClassifier(**options), CLASSES),
+        (MLPRegressor(**options), COUNTS),
+    ):
+        expected = model.fit(x, y, sample_weight=weight).predict(x)
+        scaled = model.fit(x, y, sample_weight=weight * scale)
+        assert_allclose(scaled.predict(x), expected, rtol=1e-5)
+        validated = model.fit(
+            x, y, weight * scale, X_val=x, y_val=y, sample_weight_val=weight * scale
+        )
+        assert np.isfinite(validated.validation_loss_curve_).all()
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e300])
+def test_a_machine_trained_by_descent_takes_weights_of_any_size(scale):
+    x, y = X.astype(np.float32), CLASSES > 0
+    weight = RNG.integers(1, 4, len(X)) * scale
+    options = dict(optimizer="sgd", weight_decay=0.01, max_iter=3, random_state=0)
+    expected = LinearSVM(**options).fit(x, y, sample_weight=weight / scale).coef_
+    coef = LinearSVM(**options).fit(x, y, sample_weight=weight).coef_
+    assert_allclose(coef, expected, rtol=1e-4)

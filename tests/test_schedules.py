@@ -1,6 +1,7 @@
 """Every schedule equals its published formula at every step, and ends where it says."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -341,3 +342,80 @@ def test_rates_that_do_not_change_within_an_epoch_take_little_memory(digits):
     model = MLPClassifier((5,), batch_size=1, max_iter=3, random_state=0).fit(*digits)
     assert model.history_["learning_rate"].shape == (3 * 1797,)
     assert len(pickle.dumps(model._training_state)) < 3000
+
+
+# --- the end of the plan ----------------------------------------------------------
+
+_X = np.random.default_rng(0).normal(size=(20, 3))
+_Y = np.arange(20) % 2
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "warmup_cosine", "one_cycle"])
+def test_partial_fit_says_once_that_the_plan_has_ended(schedule):
+    model = MLPClassifier((4,), learning_rate_schedule=schedule, max_iter=5, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(5):
+            model.partial_fit(_X, _Y, classes=[0, 1])
+        assert not caught
+        for _ in range(5):
+            model.partial_fit(_X, _Y)
+            model = pickle.loads(pickle.dumps(model))
+    (warning,) = caught
+    for words in (repr(schedule), "max_iter=5", "'constant'"):
+        assert words in str(warning.message)
+
+
+def test_a_plan_made_longer_may_end_again():
+    model = MLPClassifier((4,), learning_rate_schedule="cosine", max_iter=2)
+    for _ in range(2):
+        model.partial_fit(_X, _Y, classes=[0, 1])
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="are done"):
+            model.partial_fit(_X, _Y)
+        model.set_params(max_iter=model.n_iter_ + 1)
+        model.partial_fit(_X, _Y)
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_a_fit_that_ends_as_planned_is_not_told_to_go_on(schedule):
+    model = MLPClassifier((4,), learning_rate_schedule=schedule, max_iter=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(_X, _Y)
+    texts = [str(warning.message) for warning in caught]
+    if schedule in ("cosine", "warmup_cosine", "one_cycle"):
+        assert not texts
+    else:
+        assert len(texts) == 1 and "Raise max_iter" in texts[0]
+
+
+def test_for_lbfgs_no_schedule_is_a_plan():
+    model = MLPClassifier((4,), learning_rate_schedule="cosine", max_iter=2)
+    with pytest.warns(UserWarning, match="Maximum iterations"):
+        model.set_params(optimizer="lbfgs").fit(_X, _Y)
+
+
+def plateau_one_by_one(losses, patience, min_delta):
+    """The reductions, found as the class describes them."""
+    best, waited, reductions = np.inf, 0, 0
+    for loss in losses:
+        if loss < best - min_delta:
+            best, waited = loss, 0
+            continue
+        waited += 1
+        if waited == patience:
+            reductions, waited = reductions + 1, 0
+    return reductions
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 1.0, np.inf, np.nan]), max_size=40),
+    st.integers(1, 4),
+    st.sampled_from([0.0, 0.05, 0.1, 0.5]),
+)
+def test_plateaus_are_those_found_one_by_one(losses, patience, min_delta):
+    schedule = ReduceOnPlateau(0.5, patience, min_delta, min_factor=0.0)
+    (factor,) = schedule.factors(Progress(len(losses), 1, 1, 99, tuple(losses)))
+    assert factor == 0.5 ** plateau_one_by_one(losses, patience, min_delta)

@@ -371,3 +371,81 @@ def test_unusable_validation_data_are_refused(split, method, validation, message
         getattr(model, method)(X, y, **given)
     with pytest.raises(NotFittedError):
         model.predict(X)
+
+
+# --- early stopping on awkward data -----------------------------------------------
+
+_RNG = np.random.default_rng(0)
+FEW = _RNG.normal(size=(60, 4))
+
+
+def test_the_only_sample_of_a_class_is_kept_to_learn_from():
+    y = np.repeat([0, 1, 2, 3], [40, 18, 1, 1])
+    rows = hold_out(np.ones(60), y, 0.2, (1, 2))
+    assert_array_equal(np.bincount(y[rows], minlength=4), [8, 4, 0, 0])
+    weight = np.ones(60)
+    weight[40:57] = 0.0  # of the second class one sample is left
+    assert set(y[hold_out(weight, y, 0.2, (1, 2))]) == {0}
+    model = MLPClassifier(early_stopping=True, n_iter_no_change=2, random_state=0)
+    assert_array_equal(model.fit(FEW, y).classes_, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "make, y",
+    [
+        (MLPClassifier, np.repeat([0, 1], 2)),  # fewer are set aside than classes
+        (MLPClassifier, np.arange(30) % 10),
+        (MLPClassifier, np.arange(8)),  # each class has one sample
+        (MLPClassifier, [[0, 1]]),
+        (MLPClassifier, [[1, 0, 1]]),
+        (lambda **o: MLPClassifier(loss="kl_divergence", **o), [[0.5, 0.5]]),
+        (MLPRegressor, [1.0]),
+        (MLPRegressor, [[1.0, 2.0]]),
+    ],
+)
+def test_where_too_few_samples_can_be_set_aside_the_error_says_what_to_do(make, y):
+    model = make(early_stopping=True)
+    with pytest.raises(ValueError, match="sets samples aside") as caught:
+        model.fit(FEW[: len(y)], y)
+    for name in ("early_stopping", "validation_fraction", "X_val"):
+        assert name in str(caught.value)
+    assert "test_size" not in str(caught.value)
+
+
+def test_one_sample_of_validation_is_enough_to_watch_the_loss():
+    model = MLPRegressor(early_stopping=True, n_iter_no_change=2, random_state=0)
+    model.fit(FEW[:8], FEW[:8, 0])
+    assert np.isfinite(model.validation_loss_curve_).all()
+    assert np.isnan(model.validation_scores_).all()
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_monitor_that_is_not_defined_is_an_error(method):
+    y = np.repeat([0, 1], 30)
+    model = MLPClassifier(early_stopping=True, monitor=lambda *_: np.nan, random_state=0)
+    given = {"classes": [0, 1]} if method == "partial_fit" else {}
+    with pytest.raises(ValueError, match="which is NaN: it is not defined"):
+        getattr(model, method)(FEW, y, X_val=FEW[:5], y_val=y[:5], **given)
+    model.set_params(monitor="roc_auc")
+    with (
+        pytest.warns(UserWarning, match="Only one class"),  # scikit-learn's
+        pytest.raises(ValueError, match="watches the validation roc_auc, which is NaN"),
+    ):
+        getattr(model, method)(FEW, y, X_val=FEW[:5], y_val=y[:5], **given)
+
+
+def test_a_monitor_that_is_not_defined_later_counts_as_no_improvement():
+    scores = iter([0.5, *[np.nan] * 20])
+    model = MLPClassifier(early_stopping=True, n_iter_no_change=3, random_state=0)
+    model.set_params(monitor=lambda *_: next(scores))
+    with pytest.warns(UserWarning, match="counts as no improvement") as caught:
+        model.fit(FEW, np.repeat([0, 1], 30))
+    assert len(caught) == 1
+    assert model.n_iter_ == 5 and model.best_iter_ == 1 and model.stopped_early_
+
+
+def test_a_monitor_for_another_kind_of_estimator_is_told():
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
+    model = MLPRegressor((3,), early_stopping=True, monitor="roc_auc", max_iter=2)
+    with pytest.raises(ValueError, match="monitor='roc_auc' cannot score a MLPRegressor"):
+        model.fit(X, y)

@@ -1,7 +1,11 @@
 """Penalties and limits act on kernels alone; clipping bounds the gradient before them."""
 
+import warnings
+
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -10,7 +14,7 @@ from skdeep.batch import BatchPlan, TrainingData
 from skdeep.layers import Activation, BatchNorm, Dense
 from skdeep.losses import SquaredError
 from skdeep.network import Network, Settings, StepMemory
-from skdeep.optimizers import SGD, Adam, AdamW
+from skdeep.optimizers import OPTIMIZERS, SGD, Adam, AdamW
 
 N = 12
 KEY = (5, 6)
@@ -287,3 +291,35 @@ def test_decay_of_a_long_vector_equals_numpy(dtype, n):
     shrunk = parameters * dtype(1 - 0.5 * 0.25)
     kernels.decay_parameters(parameters, np.array([0.5]), 0.25)
     np.testing.assert_allclose(parameters, shrunk, rtol=1e-6)
+
+
+# --- the default ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("as_object", [False, True])
+def test_the_default_is_the_optimizers_own(digits, name, as_object):
+    X, y = digits[0][:100], digits[1][:100]
+    optimizer = clone(OPTIMIZERS[name]) if as_object else name
+    options = dict(optimizer=optimizer, max_iter=3, random_state=0)
+    usual = 0.01 if name == "adamw" else 1e-4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = MLPClassifier(**options).fit(X, y)
+        given = MLPClassifier(weight_decay=usual, **options).fit(X, y)
+    assert own.weight_decay == "auto"
+    assert_array_equal(own.network_.parameters, given.network_.parameters)
+    assert own.network_.settings.weight_decay == usual
+
+
+def test_adamw_decays_visibly_by_default(digits):
+    X, y = digits
+    options = dict(optimizer="adamw", learning_rate=0.01, max_iter=100, random_state=0)
+    options |= dict(n_iter_no_change=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        norms = [
+            np.linalg.norm(MLPClassifier(weight_decay=d, **options).fit(X, y).coefs_[0])
+            for d in ("auto", 1e-4)
+        ]
+    assert norms[0] < 0.97 * norms[1]

@@ -4,7 +4,7 @@ Run it with: python examples/benchmarks/callbacks.py
 
 The fits take turns, and each time of a fit with callbacks is compared with that of the
 plain fit beside it. Shown are the medians over all rounds, and the middle half of them.
-ProgressBar needs rich (``pip install "skdeep[progress]"``) and is skipped without it.
+ProgressBar needs rich (``pip install "scikit-deep[progress]"``) and is skipped without it.
 """
 
 import argparse

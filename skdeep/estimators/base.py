@@ -2,30 +2,35 @@
 
 import copy
 import math
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.batch import TrainingData
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.layers.activation import ACTIVATIONS
+from skdeep.messages import plain
+from skdeep.named_parameters import NamedParameters
 from skdeep.network import Network, Settings
+from skdeep.notices import warn_user
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.averaging import keep_average, warn_without_average
@@ -50,12 +55,23 @@ def learns_in_batches(estimator):
     return True
 
 
+def of_size_one(weight):
+    """Weights times a power of two that brings the largest to [1, 2), to lose no digits.
+
+    Only the proportions of weights matter, whatever their type can hold.
+    """
+    largest = weight.max(initial=0.0)
+    return weight if largest == 0.0 else np.ldexp(weight, 1 - np.frexp(largest)[1])
+
+
 def number_type(X):
     """The type of a network's numbers for some X: bytes become float32."""
     return np.dtype(np.float32) if X.dtype == np.uint8 else X.dtype
 
 
-class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseNetworkEstimator(
+    LearnedAttributes, CallbackSupportMixin, NamedParameters, BaseEstimator, ABC
+):
     """Base of all estimators that train a network.
 
     A subclass says which layers it has; a classifier or regressor says how targets are
@@ -74,7 +90,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "dropout": [_SHARE, "array-like"],
         "input_dropout": [_SHARE],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "l1_penalty": [Interval(Real, 0, None, closed="left")],
         "max_norm": [_POSITIVE, None],
         "batch_norm": ["boolean"],
@@ -84,7 +100,10 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "kernel_initializer": [StrOptions({"auto", *INITIALIZERS}), Initializer],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
         "tol": [Interval(Real, 0, None, closed="left")],
         "monitor": [StrOptions({"loss", *get_scorer_names()}), callable],
         "shuffle": ["boolean"],
@@ -92,6 +111,12 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         "random_state": ["random_state"],
         "record": [StrOptions({"gradients"}), None],
         "verbose": ["verbose"],
+    }
+    _named_objects = {
+        "optimizer": OPTIMIZERS,
+        "learning_rate_schedule": SCHEDULES,
+        "weight_averaging": AVERAGES,
+        "kernel_initializer": INITIALIZERS,
     }
 
     @abstractmethod
@@ -176,12 +201,20 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return X
 
     @abstractmethod
+    def _present_target(self, y, name="y"):
+        """A user's y without what scikit-learn's validation would let through."""
+
+    @abstractmethod
     def _learn_target(self, y, classes, first):
-        """Check y and learn its type: classes, number of outputs, and the loss."""
+        """Check y and learn its type: classes, and number of outputs."""
+
+    @abstractmethod
+    def _training_loss(self, y, sample_weight, dtype):
+        """The loss that is minimized, for such targets, in numbers of a type."""
 
     @abstractmethod
     def _encode_target(self, y, dtype):
-        """The targets as the loss takes them, and a table of classes or None."""
+        """The targets as the loss takes them, and a `OneHot` or None."""
 
     def _class_weights(self, y, sample_weight, partial=False):
         """A factor for each sample's weight."""
@@ -210,6 +243,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     # --- fitting ------------------------------------------------------------------
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -248,6 +282,13 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). The estimator is fitted, with
+            the best weights so far: it can predict, and with ``warm_start=True`` the
+            next `fit` goes on. Any other error leaves the estimator as it was.
         """
         goes_on = self.warm_start and hasattr(self, "n_iter_")
         validation = (X_val, y_val, sample_weight_val)
@@ -256,7 +297,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
     def _fit(self, X, y, weight, validation, *, goes_on, partial=False, classes=None):
         first = not goes_on
         metadata = dict(zip(_METADATA, (weight, *validation), strict=True))
-        tasks = FitTasks(self, X, y, metadata)
+        tasks = self._tasks(X, y, metadata)
         X, y, sample_weight, weight = self._check_data(
             X, y, weight, classes, first, partial
         )
@@ -269,23 +310,39 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             tasks.leave_out(held_out)
             validation = X[held_out], y[held_out], sample_weight[held_out]
             weight[held_out] = 0.0
-        if partial and self._has_stopped_early(state):
-            self._warn_stopped_early(state)
-        elif weight.any():  # else a batch of partial_fit that says nothing
-            target, table = self._encode_target(y, network.dtype)
-            data = TrainingData(self._as_samples(X), target, weight, table)
-            self._train(data, validation, tasks, partial)
-        self._learned(keep_state=partial or self.warm_start)
-        if state.ending != "interrupted":
+        try:
+            if partial and self._has_stopped_early(state):
+                self._warn_stopped_early(state)
+            elif weight.any():  # else a batch of partial_fit that says nothing
+                target, one_hot = self._encode_target(y, network.dtype)
+                data = TrainingData(self._as_samples(X), target, weight, one_hot)
+                self._train(data, validation, tasks, partial)
+            self._learned(keep_state=partial or self.warm_start)
             tasks.end()
+        except KeyboardInterrupt as interrupt:
+            if state.ending:  # else training has not begun, or is to be undone
+                self._learned(keep_state=True)
+                interrupt.add_note(
+                    f"Training was interrupted after epoch {state.epoch}. The best "
+                    "weights so far were kept: the estimator is fitted, and with "
+                    "warm_start=True fit goes on."
+                )
+            raise
         return self
 
+    def _keeps_interrupted_fit(self, before):
+        state = vars(self).get("_training_state")
+        return state is not before.get("_training_state") and bool(state.ending)
+
+    def _tasks(self, X, y, metadata):
+        """What tells callbacks of a fit to these data."""
+        return FitTasks(self, X, y, metadata)
+
     def _check_data(self, X, y, weight, classes, first, partial):
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            **self._data_options([np.float64, np.float32] if first else self._dtypes()),
+        X, y = self._validate_input(
+            sum_duplicates(convert_input(X)),
+            self._present_target(y),
+            dtypes=[np.float64, np.float32] if first else self._dtypes(),
             order="C",
             multi_output=True,
             y_numeric=self._y_numeric,
@@ -295,13 +352,16 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             self._learn_input(X)
         y = self._learn_target(y, classes, first)
         sample_weight = _check_sample_weight(
-            weight,
+            convert_input(weight, name="sample_weight"),
             X,
-            dtype=number_type(X),
+            dtype=np.float64,
             ensure_non_negative=True,
             allow_all_zero_weights=partial,
         )
+        sample_weight = of_size_one(sample_weight)
         weight = sample_weight * self._class_weights(y, sample_weight, partial)
+        weight = of_size_one(weight).astype(number_type(X))
+        self._loss = self._training_loss(y, sample_weight, number_type(X))
         if not partial:
             self._check_weighted_target(y, weight)
         return X, y, sample_weight, weight
@@ -326,17 +386,18 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             state = TrainingState(key=tuple(map(int, key)))
             keep_average(network, state, settings)
             return network, state
-        network, state = self.network_, self._training_state
-        if repr(layers) != repr(list(network.layers)):
+        # copies: what fails leaves the old ones as they were
+        network, state = self.network_.copy(), self._training_state.copy()
+        before, now = repr(plain(list(network.layers))), repr(plain(layers))
+        if before != now:
             raise ValueError(
                 "The layers changed since the last fit, so training cannot go on from "
-                f"it. They were {list(network.layers)}; they would be {layers}. Set "
+                f"it. They were {before}; they would be {now}. Set "
                 "warm_start=False to start anew."
             )
-        if repr(optimizer) != repr(network.optimizer):
+        same = optimizer is network.optimizer  # a name stands for one object
+        if not same and repr(optimizer) != repr(network.optimizer):
             state.optimizer_state = {}
-        network.make_writeable()
-        state.make_writeable()
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings
@@ -344,8 +405,11 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         return network, state
 
     def _settings(self):
+        decay = self.weight_decay
+        if decay == "auto":
+            decay = get_optimizer(self.optimizer).default_weight_decay
         return Settings(
-            weight_decay=float(self.weight_decay),
+            weight_decay=float(decay),
             l1_penalty=float(self.l1_penalty),
             max_norm=self.max_norm,
             gradient_clip_norm=self.gradient_clip_norm,
@@ -364,12 +428,16 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         # L-BFGS knows a minimum when it sees one, and whoever calls partial_fit knows
         # when to stop: they need no rule for the training loss.
         patient = (lbfgs or partial) and not watches
+        schedule = get_schedule(self.learning_rate_schedule)
+        if partial and schedule.planned:
+            self._check_plan(state)
         rule = StoppingRule(
             max_epochs=1 if partial else self.max_iter,
             tol=self.tol,
             n_iter_no_change=math.inf if patient else self.n_iter_no_change,
             restore_best=watches,
             pauses=partial,
+            planned=schedule.planned and not lbfgs,
         )
         watched = "loss"
         if watches:
@@ -381,9 +449,10 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         monitor = Monitor(network, state, rule, tasks, validate, watched, self.verbose)
         if lbfgs:
             self._check_smooth()
+            self._check_batch(np.count_nonzero(data.weight))
             minimize_lbfgs(network, data, state, monitor, self.record)
         else:
-            options = self._descent_options(data, state, rule.max_epochs, partial)
+            options = self._descent_options(data, state, schedule, partial)
             descend(network, data, options, state, monitor)
         if not partial:
             monitor.check_outcome()
@@ -398,15 +467,27 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _warn_stopped_early(self, state):
         state.ending = "no_improvement"
-        warnings.warn(
+        warn_user(
             f"Early stopping ended training: the {state.watched} had not improved for "
-            f"{state.waited} calls. The weights of the best epoch, {state.best_epoch}, "
+            f"{state.waited} calls. The {state.best_name()} "
             "are kept, and partial_fit changes nothing any more. To train on from them, "
             "set early_stopping=False or a larger n_iter_no_change; to start anew, call "
             "fit.",
             ConvergenceWarning,
-            stacklevel=2,
         )
+
+    def _check_plan(self, state):
+        """Warn, once, where partial_fit goes on after the schedule's end."""
+        ended = state.epoch >= self.max_iter
+        if ended and not state.told_plan_ended:
+            warn_user(
+                f"learning_rate_schedule={self.learning_rate_schedule!r} is planned for "
+                f"max_iter={self.max_iter} epochs, which are done: from now on the "
+                "learning rate stays at its last value, which is near zero. Set max_iter "
+                "to the number of calls that are to come in all, or use a schedule that "
+                "has no end, such as 'constant' or 'inverse_scaling'."
+            )
+        state.told_plan_ended = ended
 
     def _check_smooth(self):
         if any(layer.is_random for _, layer in self.network_.layers):
@@ -425,22 +506,38 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             if value not in (off, "auto"):
                 raise ValueError(
                     f"optimizer='lbfgs' needs {wanted}: {name} must be {off}, but it is "
-                    f"{value!r}. Use another optimizer, such as 'adam', with {name}."
+                    f"{plain(value)!r}. Use another optimizer, such as 'adam', with {name}."
                 )
 
-    def _descent_options(self, data, state, max_epochs, partial):
+    def _descent_options(self, data, state, schedule, partial):
         rate = self.learning_rate
+        batch_size = self._batch_rows(np.count_nonzero(data.weight))
+        self._check_batch(batch_size)
+        coming = 1 if partial else self.max_iter
         return DescentOptions(
-            batch_size=self._batch_rows(np.count_nonzero(data.weight)),
+            batch_size=batch_size,
             shuffle=self.shuffle,
             learning_rate=(
                 self.network_.optimizer.learning_rate if rate == "auto" else rate
             ),
-            schedule=get_schedule(self.learning_rate_schedule),
-            planned_epochs=max(state.first_epoch + max_epochs, self.max_iter),
+            schedule=schedule,
+            planned_epochs=max(state.first_epoch + coming, self.max_iter),
             augmentation=self._augmentation(),
             renew_statistics=not partial,
             record=self.record,
+        )
+
+    def _check_batch(self, rows):
+        """Raise a ValueError where batches are too small for batch normalization."""
+        if rows >= self.network_.least_rows:
+            return
+        small = "batch_size is 1: set it to 2 or more"
+        if self.batch_size != 1:
+            small = "there is only 1 sample to train on: give more at a time"
+        raise ValueError(
+            "Batch normalization learns nothing from batches of one sample, whose mean is "
+            f"the sample itself. Here {small}, or set batch_norm=False "
+            "(or leave BatchNorm out: LayerNorm looks at no other samples)."
         )
 
     def _batch_rows(self, n):
@@ -449,11 +546,9 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         if self.batch_size == "full":
             return n
         if self.batch_size > n:
-            warnings.warn(
+            warn_user(
                 f"Got batch_size={self.batch_size} larger than the number of training "
-                f"samples, {n}. It is going to be clipped to {n}.",
-                UserWarning,
-                stacklevel=2,
+                f"samples, {n}. It is going to be clipped to {n}."
             )
         return min(self.batch_size, n)
 
@@ -467,9 +562,7 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
         self.best_iter_ = state.best_epoch
         self.stopped_early_ = state.ending == "no_improvement"
         self.n_parameters_ = self.network_.parameters.size
-        losses = state.history.get("loss", [math.inf])
-        self.loss_ = float(losses[-1])
-        self.best_loss_ = float(min(state.history.get("validation_loss", losses)))
+        self.loss_ = float(state.history.get("loss", [math.inf])[-1])
 
     def _attributes_after(self, network, state):
         """The attributes of an estimator whose fit had stopped here."""
@@ -487,18 +580,18 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
             raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
-        X_val, y_val = validate_data(
-            self,
+        X_val, y_val = self._validate_input(
             X_val,
-            y_val,
-            **self._data_options(dtypes),
+            self._present_target(y_val, "y_val"),
+            dtypes=dtypes,
             multi_output=True,
             y_numeric=self._y_numeric,
             reset=False,
         )
         y_val = self._learn_target(y_val, None, first=False)
-        weight = _check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True)
-        return X_val, y_val, weight
+        weight = convert_input(sample_weight_val, name="sample_weight_val")
+        weight = _check_sample_weight(weight, X_val, ensure_non_negative=True)
+        return X_val, y_val, of_size_one(weight)
 
     # --- predicting ---------------------------------------------------------------
 
@@ -509,8 +602,15 @@ class BaseNetworkEstimator(LearnedAttributes, CallbackSupportMixin, BaseEstimato
 
     def _network_input(self, X):
         """A user's X, checked, as the network takes it."""
-        X = validate_data(self, X, **self._data_options(self._dtypes()), reset=False)
-        return self._as_samples(X)
+        return self._as_samples(self._validate_input(X, dtypes=self._dtypes(), reset=False))
+
+    def _validate_input(self, X, *y, dtypes, reset, **options):
+        """What a user gave, checked; X in one of the types of floating point."""
+        options = self._data_options(dtypes) | options
+        y = [
+            convert_input(labels, name="y") if issparse(labels) else labels for labels in y
+        ]
+        return validate_data(self, convert_input(X), *y, reset=reset, **options)
 
     def _dtypes(self):
         return [self.network_.dtype]

@@ -3,23 +3,21 @@
 from numbers import Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-)
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import check_is_fitted
 
-from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
+from skdeep.all_or_nothing import all_or_nothing
+from skdeep.batch import OneHot
+from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_size_one
+from skdeep.estimators.class_weight import class_weight_vector
+from skdeep.estimators.label_weight import balanced_label_weights, label_weights
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
-
-SOFT = "distribution"
+from skdeep.messages import plain
+from skdeep.targets import MULTILABEL, SOFT, check_classes, present_classes
 
 
 def _gives_probabilities(estimator):
@@ -40,30 +38,25 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         **BaseNetworkEstimator._parameter_constraints,
         "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES}), Loss],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
+    _named_objects = {**BaseNetworkEstimator._named_objects, "loss": CLASSIFICATION_LOSSES}
     _y_numeric = False
     _task = "classification"
 
     # --- targets ------------------------------------------------------------------
 
+    def _present_target(self, y, name="y"):
+        return present_classes(y, name)
+
     def _learn_target(self, y, classes, first):
-        loss = self._named_loss(CLASSIFICATION_LOSSES, "cross_entropy")
-        y = y.toarray() if issparse(y) else np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if loss.soft_targets and y.ndim == 2:
-            target_type = SOFT
-            y = _check_distribution(y)
-        else:
-            check_classification_targets(y)
-            target_type = type_of_target(y, input_name="y")
+        loss = self._chosen_loss()
+        y, target_type = check_classes(y, loss.soft_targets)
         if first:
             self._learn_classes(y, classes, target_type)
         else:
             self._check_classes(y, target_type)
-        self._loss = loss.resolve(self._target_type)
-        if self.label_smoothing and not self._loss.probabilistic:
+        if self.label_smoothing and not loss.probabilistic:
             raise ValueError(
                 f"label_smoothing needs a loss with probabilities, such as "
                 f"'cross_entropy'; the loss is {self.loss!r}. Set label_smoothing=0."
@@ -71,43 +64,60 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         return y
 
     def _learn_classes(self, y, classes, target_type):
-        if target_type in (SOFT, "multilabel-indicator"):
+        if y.ndim == 2:
             self._target_type = target_type
             self.classes_ = np.arange(y.shape[1])
-            self._n_outputs = y.shape[1]
-            return
-        if classes is None:
-            self.classes_ = np.unique(y)
-        n_classes = len(self.classes_)
-        if n_classes < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes, but y has "
-                f"{n_classes} class: {self.classes_[0]}."
-            )
-        self._check_known(y)
-        self._target_type = "binary" if n_classes == 2 else "multiclass"
-        # two classes need one output; a loss on a softmax needs one for each class
-        sigmoid = (
-            n_classes == 2
-            and not self._named_loss(CLASSIFICATION_LOSSES, "cross_entropy").soft_targets
-        )
-        self._n_outputs = 1 if sigmoid else n_classes
+        else:
+            if classes is None:
+                self.classes_ = np.unique(y)
+            n_classes = len(self.classes_)
+            if n_classes < 2:
+                raise ValueError(
+                    f"{type(self).__name__} needs samples of at least 2 classes, but y has "
+                    f"{n_classes} class: {self.classes_[0]}."
+                )
+            self._check_known(y)
+            self._target_type = "binary" if n_classes == 2 else "multiclass"
+        self._n_outputs = self._count_outputs()
 
     def _check_classes(self, y, target_type):
-        wide = target_type in (SOFT, "multilabel-indicator")
-        if wide != (self._target_type in (SOFT, "multilabel-indicator")):
+        both = {target_type, self._target_type}
+        if len(both) == 2 and both & {SOFT, MULTILABEL}:
             raise ValueError(
                 f"y is of type {target_type!r}, but the earlier fit saw "
                 f"{self._target_type!r} targets."
             )
-        if not wide:
+        if y.ndim == 1:
             self._check_known(y)
         elif y.shape[1] != self._n_outputs:
             raise ValueError(
                 f"y has {y.shape[1]} columns, but the earlier fit saw {self._n_outputs}."
             )
+        if (n_outputs := self._count_outputs()) != self._n_outputs:
+            raise ValueError(
+                f"loss={self.loss!r} takes {n_outputs} outputs for {len(self.classes_)} "
+                f"classes, but the network has {self._n_outputs}, from the earlier fit. "
+                "Set warm_start=False to start anew."
+            )
+
+    def _count_outputs(self):
+        joint = self._chosen_loss().joint_outputs
+        if joint and self._target_type == MULTILABEL:
+            raise ValueError(
+                f"loss={self.loss!r} compares classes that exclude each other, but y has "
+                "labels. Use a loss such as 'cross_entropy' or 'hinge'."
+            )
+        # two classes need one output; a loss that compares outputs needs both
+        alone = self._target_type == "binary" and not joint
+        return 1 if alone else len(self.classes_)
 
     def _check_known(self, y):
+        text = (np.array(labels).dtype.kind in "OUS" for labels in (y, self.classes_))
+        if len(set(text)) == 2:
+            raise ValueError(
+                "Mix of label input types (string and number): y has "
+                f"{y.dtype.type.__name__}, but the classes are {self.classes_}."
+            )
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
             raise ValueError(
@@ -116,17 +126,33 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
             )
 
     def _encode_target(self, y, dtype):
+        smoothing, n_classes = self.label_smoothing, len(self.classes_)
         if y.ndim == 2:
-            return smooth(np.ascontiguousarray(y, dtype), self.label_smoothing), None
-        n_classes = len(self.classes_)
-        table = np.eye(n_classes, dtype=dtype)
+            n_classes = n_classes if self._target_type == SOFT else 2
+            return smooth(np.ascontiguousarray(y, dtype), smoothing, n_classes), None
         if self._n_outputs == 1:
-            table = table[:, 1:]
-        table = np.ascontiguousarray(smooth(table, self.label_smoothing))
-        return self._codes(y), table
+            target = self._codes(y).astype(dtype).reshape(-1, 1)
+            return smooth(target, smoothing, 2), None
+        low, high = smooth(np.array([0, 1], dtype), smoothing, n_classes).tolist()
+        return self._codes(y), OneHot(n_classes, low, high)
 
     def _codes(self, y):
         return np.searchsorted(self.classes_, y)
+
+    # --- the loss, and what weighs in it ------------------------------------------
+
+    def _chosen_loss(self):
+        return self._named_loss(CLASSIFICATION_LOSSES, "cross_entropy")
+
+    def _training_loss(self, y, sample_weight, dtype):
+        loss = self._chosen_loss().resolve(self._target_type)
+        if self.class_weight is None or self._target_type != MULTILABEL:
+            return loss
+        of_zeros, of_ones = label_weights(self.class_weight, y, sample_weight)
+        # a loss takes a line: the one through both, where smoothed targets are
+        low, high = smooth(np.array([0.0, 1.0]), self.label_smoothing, 2)
+        slope = (of_ones - of_zeros) / (high - low)
+        return loss.with_label_weight(np.array([of_zeros - slope * low, slope], dtype))
 
     def _class_weights(self, y, sample_weight, partial=False):
         if self.class_weight is None:
@@ -137,25 +163,30 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 "does not have. Pass a dict, such as compute_class_weight from "
                 "sklearn.utils.class_weight gives for a part of the data."
             )
-        if y.ndim == 2:
-            if self.class_weight != "balanced" or self._target_type == SOFT:
-                raise ValueError(
-                    "For multilabel targets class_weight must be None or 'balanced', "
-                    "for distributions None; weigh samples with sample_weight instead."
-                )
-            return compute_sample_weight("balanced", y).astype(sample_weight.dtype)
-        present = np.unique(y[sample_weight > 0])
-        weights = compute_class_weight(
-            self.class_weight,
-            classes=present if self.class_weight == "balanced" else self.classes_,
-            y=y[sample_weight > 0],
-            sample_weight=sample_weight[sample_weight > 0],
-        )
-        if self.class_weight == "balanced":
-            every = np.ones(len(self.classes_))
-            every[self._codes(present)] = weights
-            weights = every
-        return weights[self._codes(y)].astype(sample_weight.dtype)
+        if self._target_type == SOFT:
+            raise ValueError(
+                "For targets that are distributions class_weight must be None; weigh "
+                "samples with sample_weight instead."
+            )
+        if self._target_type == MULTILABEL:
+            return 1.0  # each label's loss is weighed, not the samples
+        if isinstance(self.class_weight, list):
+            raise ValueError(
+                "A list is the class_weight of multilabel targets, a dict for each label, "
+                f"but y is {self._target_type}. Pass one dict, such as "
+                f"{dict.fromkeys(self.classes_.tolist(), 1.0)}."
+            )
+        weights = class_weight_vector(self.class_weight, self.classes_, y, sample_weight)
+        return of_size_one(weights)[self._codes(y)]
+
+    def _balanced_class_weight(self, y, sample_weight):
+        """What "balanced" means for some samples, as `partial_fit` takes it."""
+        y, target_type = check_classes(y, soft_targets=False)
+        if target_type == MULTILABEL:
+            return balanced_label_weights(y, sample_weight)
+        classes = np.unique(y)
+        weights = class_weight_vector("balanced", classes, y, sample_weight)
+        return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
     def _check_weighted_target(self, y, weight):
         if y.ndim == 1 and np.unique(y[weight > 0]).size < 2:
@@ -173,6 +204,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
     # --- fitting ------------------------------------------------------------------
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
@@ -218,6 +250,12 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         goes_on = hasattr(self, "n_iter_")
         if goes_on:
@@ -225,8 +263,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 self.classes_, np.unique(classes)
             ):
                 raise ValueError(
-                    f"classes={classes!r} is not the same as in the first call to "
-                    f"partial_fit or fit: {self.classes_!r}."
+                    f"classes={plain(classes)!r} is not the same as in the first call to "
+                    f"partial_fit or fit: {plain(self.classes_)!r}."
                 )
         elif np.ndim(y) == 2 and np.shape(y)[1] > 1:
             classes = None
@@ -296,10 +334,10 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         probabilities : ndarray of shape (n_samples, n_classes)
             For multilabel targets the probability of each label.
         """
-        p = self._loss_of_fit().inverse_link(self._raw_outputs(X))
-        if self._target_type == "binary" and p.shape[1] == 1:
-            return np.hstack([1 - p, p])
-        return p
+        loss = self._loss_of_fit()
+        z = self._raw_outputs(X)
+        p = loss.inverse_link(z)
+        return np.hstack([loss.complement(z), p]) if self._has_one_output(z) else p
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X):
@@ -314,8 +352,12 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
         """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        loss = self._loss_of_fit()
+        z = self._raw_outputs(X)
+        log_p = loss.log_inverse_link(z)
+        if self._has_one_output(z):
+            return np.hstack([loss.log_complement(z), log_p])
+        return log_p
 
     def score(self, X, y, sample_weight=None):
         """The accuracy: the share of samples whose class is predicted.
@@ -341,6 +383,9 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
             y = np.argmax(y, axis=1)
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
+    def _has_one_output(self, z):
+        return self._target_type == "binary" and z.shape[1] == 1
+
     def _loss_of_fit(self):
         check_is_fitted(self)
         return self.network_.loss
@@ -349,16 +394,3 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _check_distribution(y):
-    y = np.asarray(y, dtype=np.float64)
-    sums = y.sum(axis=1)
-    # tables of float32 numbers sum to one only so far
-    if y.min(initial=0.0) < 0 or not np.allclose(sums, 1.0, rtol=0, atol=1e-4):
-        raise ValueError(
-            "The loss 'kl_divergence' takes classes, or a row of probabilities for each "
-            "sample: y must be non-negative and its rows must sum to 1. The smallest "
-            f"entry is {y.min():.6g}; sums go from {sums.min():.6g} to {sums.max():.6g}."
-        )
-    return y

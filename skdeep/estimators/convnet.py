@@ -116,7 +116,8 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
     or a `kernel_size` with as many entries as axes,
     says otherwise. The shape that was learned is `input_shape_`.
 
-    Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1].
+    Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1]. Where `fit`
+    saw bytes, other types must be on their scale, from 0 to 255, and the other way round.
 
     Examples
     --------
@@ -158,7 +159,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
-        weight_decay=1e-4,
+        weight_decay="auto",
         l1_penalty=0.0,
         max_norm=None,
         batch_norm=False,
@@ -293,7 +294,8 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
     or a `kernel_size` with as many entries as axes,
     says otherwise. The shape that was learned is `input_shape_`.
 
-    Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1].
+    Bytes (uint8) stay bytes: batch by batch they become float32 in [0, 1]. Where `fit`
+    saw bytes, other types must be on their scale, from 0 to 255, and the other way round.
 
     Examples
     --------
@@ -334,7 +336,7 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
-        weight_decay=1e-4,
+        weight_decay="auto",
         l1_penalty=0.0,
         max_norm=None,
         batch_norm=False,

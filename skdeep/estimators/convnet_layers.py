@@ -18,6 +18,7 @@ from skdeep.layers import (
     Rescaling,
     SpatialDropout,
 )
+from skdeep.messages import plain
 
 #: The layers that `pool` and `global_pool` name.
 POOLS = {"max": MaxPool, "average": AveragePool}
@@ -97,7 +98,7 @@ def convolutional_network(estimator, n_outputs, input_shape, holds_bytes):
 def _counts(name, values):
     counts = np.ravel(values).tolist()
     if any(count != int(count) or count < 1 for count in counts):
-        raise ValueError(f"{name} must be whole numbers above 0. Got {values!r}.")
+        raise ValueError(f"{name} must be whole numbers above 0. Got {plain(values)!r}.")
     return [int(count) for count in counts]
 
 
@@ -113,10 +114,10 @@ def _dropout_rates(dropout, n_blocks, n_hidden):
     if len(rates) != n_blocks + n_hidden:
         raise ValueError(
             f"dropout must be one rate, or one for each of {n_blocks} blocks and "
-            f"{n_hidden} hidden layers. Got {len(rates)}: {dropout!r}."
+            f"{n_hidden} hidden layers. Got {len(rates)}: {plain(dropout)!r}."
         )
     if not all(0 <= rate < 1 for rate in rates):
-        raise ValueError(f"Dropout rates must be in [0, 1). Got {dropout!r}.")
+        raise ValueError(f"Dropout rates must be in [0, 1). Got {plain(dropout)!r}.")
     return rates[:n_blocks], rates[n_blocks:], 0.0
 
 

@@ -18,7 +18,8 @@ PARAMETERS = """
     batch_size : "auto", "full" or int, default="auto"
         The samples in a mini-batch: ``"auto"`` is min(200, n_samples), 1 is stochastic
         gradient descent and ``"full"`` is batch gradient descent. The last batch of an
-        epoch may be smaller; its gradient is the mean over the samples it has.
+        epoch may be smaller; its gradient is the mean over the samples it has. One of a
+        single sample joins the batch before where batch normalization needs two.
 
     max_iter : int, default=200
         The largest number of epochs (for L-BFGS, of iterations).
@@ -26,10 +27,11 @@ PARAMETERS = """
     input_dropout : float, default=0.0
         The share of inputs that is zeroed at random while training, in [0, 1).
 
-    weight_decay : float, default=1e-4
+    weight_decay : "auto" or float, default="auto"
         The L2 penalty: weight_decay / 2 times the sum of all squared weights (biases
         and batch normalization excepted) is added to the mean loss. With AdamW it is
-        the rate of decoupled decay instead.
+        the rate of decoupled decay instead. ``"auto"`` is the optimizer's own: 0.01 for
+        AdamW and 1e-4 for all others.
 
     l1_penalty : float, default=0.0
         The L1 penalty: l1_penalty times the sum of the absolute values of all weights
@@ -66,20 +68,20 @@ or Loss, default="auto"
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
 "he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
 default="auto"
-        How the weights are drawn. ``"auto"`` is Glorot (uniform) for the first and the
-        last layer and wherever the activation is logistic, tanh or identity; He
-        (uniform) between hidden layers of the ReLU family; LeCun (normal) for SELU.
+        How the weights are drawn. {initializers}
 
     early_stopping : bool, default=False
         Whether to stop when the validation data stop to improve, and to restore the
         weights of the best epoch. The data are `X_val` where `fit` gets them, else
-        `validation_fraction` of the training data.
+        `validation_fraction` of the training data. The only sample of a class is never
+        set aside.
 
     validation_fraction : float, default=0.1
         The share of the training data that early stopping sets aside, in (0, 1).
 
-    n_iter_no_change : int, default=10
-        The epochs without an improvement of `tol` before training stops.
+    n_iter_no_change : int or inf, default=10
+        The epochs without an improvement of `tol` before training stops; ``np.inf`` is
+        never.
 
     tol : float, default=1e-4
         The smallest improvement that counts; for L-BFGS, the largest entry of the
@@ -87,15 +89,15 @@ default="auto"
 
     monitor : "loss", str or callable, default="loss"
         What early stopping watches on the validation data: the loss, the name of a
-        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``. Without
-        `early_stopping` the training loss is watched.
+        scikit-learn scorer, or a scorer ``scorer(estimator, X, y)``. A score that is NaN
+        from the first is an error. Without `early_stopping` the training loss is watched.
 
     shuffle : bool, default=True
         Whether each epoch takes the samples in a new random order.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last one ended, with the optimizer's
-        state, the schedule and the random numbers, instead of starting anew.
+        Whether `fit` goes on from where the last one ended, or was interrupted, with the
+        optimizer's state, the schedule and the random numbers, instead of starting anew.
 
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, the order of the samples, the validation split and
@@ -112,12 +114,13 @@ default="auto"
 """
 
 ATTRIBUTES = """
-    coefs_ : list of ndarray of shape (n_inputs, n_outputs)
-        The weights of each dense layer. They share the network's memory.
+    coefs_ : tuple of ndarray of shape (n_inputs, n_outputs)
+        The weights of each dense layer. They share the network's memory: to set them,
+        write into them, ``model.coefs_[0][...] = W``.
 
-    intercepts_ : list of ndarray of shape (n_outputs,)
+    intercepts_ : tuple of ndarray of shape (n_outputs,)
         The biases of each dense layer (with batch normalization, the shifts of hidden
-        layers). They share the network's memory.
+        layers). They share the network's memory, too.
 
     network_ : Network
         The trained network; ``network_.summary()`` shows its layers,
@@ -135,7 +138,9 @@ ATTRIBUTES = """
         The epoch with the best watched value, from 1.
 
     n_iter_ : int
-        The number of epochs.
+        The number of epochs: those in `loss_curve_`, among which `best_iter_` counts.
+        After a warm start they are those of all calls, where scikit-learn's networks
+        count those of the last.
 
     loss_curve_ : list of float
         The cost of each epoch.
@@ -153,7 +158,10 @@ ATTRIBUTES = """
     history_ : dict of str to ndarray
         What was recorded, of shape (n_iter_,) for each epoch: ``"loss"`` and, with
         validation data, ``"validation_loss"`` and ``"validation_score"``; and of shape
-        (n_steps,) the ``"learning_rate"`` of every single step.
+        (n_steps,) the ``"learning_rate"`` of every single step. This, and the three
+        lists above, are copies: changing them changes nothing of the model.
+        All epochs are kept: each, and so each call of `partial_fit`, takes the memory of
+        two numbers, with validation data of four, and of the rates that changed.
         With ``record="gradients"`` also arrays of shape (n_iter_, n_layers) whose columns
         are the layers with kernels: ``"gradient_norm"`` (of the kernel's gradient, before
         clipping), ``"output_gradient_norm"`` (of the gradient with respect to the layer's
@@ -178,11 +186,14 @@ DROPOUT = """
 
 CLASSIFIER_PARAMETERS = """
     label_smoothing : float, default=0.0
-        The share of each target's weight that goes to all classes alike, in [0, 1).
+        The share of each target's weight that goes to all classes alike, in [0, 1); of
+        a label, to there and not there.
 
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, which multiply those of the samples; ``"balanced"`` makes
-        all classes weigh alike.
+        all classes weigh alike. For multilabel targets a list with one dict for each
+        label, such as ``{0: 1.0, 1: 5.0}``; they, and ``"balanced"``, weigh both sides
+        of each label's own loss. Only the proportions of weights matter.
 """
 
 CLASSIFIER_ATTRIBUTES = """
@@ -202,12 +213,18 @@ _REGRESSOR = {
     "loss_note": '``"auto"`` is the squared error.',
     "classifier_parameters": "",
 }
-_NOT_AVERAGED = {
+_PERCEPTRON = {
+    "initializers": """``"auto"`` is Glorot (uniform) for the first and the
+        last layer and wherever the activation is logistic, tanh or identity; He
+        (uniform) between hidden layers of the ReLU family; LeCun (normal) for SELU.""",
     "averages": '{"ema", "swa"}',
     "averaging": "None",
     "averaging_note": "",
 }
-_AVERAGED = {
+_CONVOLUTIONAL = {
+    "initializers": """``"auto"`` follows the activation, also in the first
+        layer: He (uniform) for the ReLU family, LeCun (normal) for SELU, Glorot (uniform)
+        for logistic, tanh and identity, and for the output layer.""",
     "averages": '{"auto", "ema", "swa"}',
     "averaging": '"auto"',
     "averaging_note": ' ``"auto"`` is ``"ema"``, and None for L-BFGS.',
@@ -222,8 +239,8 @@ def document(*, classifier):
             return cls
         parameters = PARAMETERS
         texts = _CLASSIFIER if classifier else _REGRESSOR
-        averaged = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
-        texts = texts | (_AVERAGED if averaged else _NOT_AVERAGED)
+        convolutional = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
+        texts = texts | (_CONVOLUTIONAL if convolutional else _PERCEPTRON)
         for name, text in {"dropout": DROPOUT, **texts}.items():
             parameters = parameters.replace(f"{{{name}}}", text)
         attributes = (CLASSIFIER_ATTRIBUTES if classifier else "") + ATTRIBUTES

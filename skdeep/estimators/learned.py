@@ -1,5 +1,7 @@
 """What a fitted estimator shows: weights, and what was recorded epoch by epoch."""
 
+import math
+
 import numpy as np
 
 
@@ -18,12 +20,15 @@ class LearnedAttributes:
     @property
     def history_(self):
         if not hasattr(self, "_training_state"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
+            raise self._not_fitted()
         state = self._training_state
-        history = {k: np.asarray(x) for k, x in state.history.items() if k != "monitored"}
-        return history | {"learning_rate": state.learning_rates()}
+        history = {k: np.array(x) for k, x in state.history.items() if k != "monitored"}
+        return history | {"learning_rate": state.rates.expanded()}
+
+    @property
+    def best_loss_(self):
+        curves = self.validation_loss_curve_, self.loss_curve_, [math.inf]
+        return min(next(filter(None, curves)))
 
     @property
     def loss_curve_(self):
@@ -39,14 +44,20 @@ class LearnedAttributes:
 
     def _parameters(self, *names):
         if not hasattr(self, "network_"):
-            raise AttributeError(
-                f"This {type(self).__name__} is not fitted yet: call fit first."
-            )
+            raise self._not_fitted()
         addresses = self.network_.parameter_names()
-        return [
+        # a tuple: that another array is put in its place must not be ignored in silence
+        return tuple(
             self.network_.view(*a) for a in addresses if a[1].rpartition(".")[2] in names
-        ]
+        )
 
     def _curve(self, name):
-        history = self.history_
-        return history[name].tolist() if name in history else None
+        if not hasattr(self, "_training_state"):
+            raise self._not_fitted()
+        history = self._training_state.history
+        return history[name].values.tolist() if name in history else None
+
+    def _not_fitted(self):
+        return AttributeError(
+            f"This {type(self).__name__} is not fitted yet: call fit first."
+        )

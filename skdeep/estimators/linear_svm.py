@@ -1,27 +1,43 @@
 """The linear support vector machine: solved exactly, or trained like a network."""
 
+import copy
+from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
+from skdeep.all_or_nothing import all_or_nothing
+from skdeep.estimators.class_weight import class_weight_vector
+from skdeep.estimators.linear_svm_base import (
+    BaseLinearSVM,
+    dual_attributes,
+    learns_in_batches,
+)
+from skdeep.estimators.linear_svm_certificate import certify_classes
 from skdeep.estimators.linear_svm_network import (
     HingeNetwork,
+    MachineTasks,
+    check_batch_weight,
     check_known_classes,
+    known_codes,
     network_options,
+    run_epochs,
 )
 from skdeep.estimators.linear_svm_solutions import (
+    margin,
     measure_classes,
+    reported,
     solve_classes,
     solve_crammer_singer,
-    warn_of_gap,
 )
+from skdeep.inputs import convert_input
+from skdeep.messages import plain
+from skdeep.solvers.interrupt import Solves
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -83,7 +99,9 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         the cost that counts.
 
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, which multiply those of the samples.
+        Weights of the classes, which multiply those of the samples: finite numbers, zero
+        or above. Classes that are not named have the weight 1. ``"balanced"`` gives all
+        classes the same sum of weights.
 
     n_jobs : int or None, default=None
         The threads over which the classes are spread, where each has its own machine.
@@ -213,6 +231,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
 
     # --- fitting ------------------------------------------------------------------
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Find the coefficients.
@@ -232,72 +251,100 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the fit (Ctrl-C). If there was a solution by then,
+            the estimator is fitted with the best one so far, and `duality_gap_` says
+            how far that is from the optimum, at most. Any other error leaves the
+            estimator as it was.
         """
+        tasks = MachineTasks(self, X, y, sample_weight)
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"LinearSVM needs samples of at least 2 classes, but y has 1 class: "
-                f"{self.classes_[0]!r}."
+                f"{plain(self.classes_[0])!r}."
             )
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         C = self._cost(weight)
-        cost = C * weight * self._class_weights(y, weight)[codes]
-        self._check_weights(codes, cost)
+        by_class = class_weight_vector(self.class_weight, self.classes_, y, weight)
+        weight = weight * by_class[codes]
+        self._check_weights(codes, C * weight)
         self._check_multi_class()
-        machines = (
-            self._fit_exactly(X, codes, cost)
-            if self._exact
-            else self._train(X, y, codes, cost, C)
-        )
-        self._learn(machines)
-        if self._exact:
-            warn_of_gap(machines, self.classes_, self.tol, self.max_iter)
+        self._learn()  # what callbacks see has nothing of the last fit
+        fit = self._fit_exactly if self._exact else self._train
+        machines, learned, interrupt = fit(X, codes, weight, C, tasks)
+        machines = certify_classes(
+            machines, X, codes, C * weight, squared=self.loss == "squared_hinge",
+            joint=self._joint(), penalty=self._penalty(),
+        )  # fmt: skip
+        self._learn(**learned, **reported(machines))
+        self._end(tasks, interrupt, machines)
         return self
 
-    def _fit_exactly(self, X, codes, cost):
+    def _fit_exactly(self, X, codes, weight, C, tasks):
         self._check_exact_options()
+        tasks.begin("fit", 0)
+        solves = Solves()
         arguments = {
             "intercept": self.fit_intercept,
             "tol": self.tol,
             "max_iter": self.max_iter,
         }
         if self._joint():
-            machine, dual = solve_crammer_singer(X, codes, cost, **arguments)
+            machine, dual = solve_crammer_singer(X, codes, C * weight, solves, **arguments)
             machines = [machine]
         else:
             positive = range(len(self.classes_)) if len(self.classes_) > 2 else [1]
             machines, dual = solve_classes(
                 X,
                 codes,
-                cost,
+                C * weight,
                 positive,
+                solves,
                 squared=self.loss == "squared_hinge",
                 solver=self.optimizer,
                 n_jobs=self.n_jobs,
                 crammer_singer=self.multi_class == "crammer_singer",
                 **arguments,
             )
-        self.coef_ = np.vstack([machine.w for machine in machines]).astype(X.dtype)
-        self.intercept_ = np.hstack([machine.b for machine in machines]).astype(X.dtype)
-        self._learn_dual(X, dual)
-        counts = np.bincount(codes[self.support_], minlength=len(self.classes_))
-        self.n_support_ = counts.astype(np.int32)
-        return machines
+        solves.check_begun(machines)
+        learned = {
+            "coef_": np.vstack([machine.w for machine in machines]),
+            "intercept_": np.hstack([machine.b for machine in machines]),
+            "n_iter_": max(machine.n_iter for machine in machines),
+            **dual_attributes(X, dual),
+        }
+        counts = np.bincount(codes[learned["support_"]], minlength=len(self.classes_))
+        learned["n_support_"] = counts.astype(np.int32)
+        self._learn(**learned, **reported(machines))  # kept where an interrupt comes now
+        return machines, learned, solves.interrupt
 
-    def _train(self, X, y, codes, cost, C):
-        weight = cost / C
+    def _train(self, X, codes, weight, C, tasks):
         network = HingeNetwork(**self._hinge_options(X, weight, C))
-        network.fit(network.scaled(X), y, sample_weight=weight.astype(X.dtype))
-        self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
-        return measure_classes(
-            X, codes, cost, self.coef_, self.intercept_,
+        interrupt = run_epochs(network.fit, network, tasks, X, codes, weight)
+        learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
+        scale = 0.5 / self._penalty()
+        machines = measure_classes(
+            X, codes, scale * C * weight, learned["coef_"], learned["intercept_"],
             squared=self.loss == "squared_hinge", free=self.fit_intercept,
-            joint=self._joint(), n_iter=self.n_iter_,
+            joint=self._joint(), n_iter=learned["n_iter_"],
         )  # fmt: skip
+        machines = [replace(m, objective=m.objective / scale) for m in machines]
+        return machines, learned, interrupt
+
+    def _penalty(self):
+        """The weight of ||w||^2 in the objective of each machine."""
+        halved = self.multi_class == "crammer_singer" and not self._joint()
+        return 0.25 if halved else 0.5  # see solve_classes
 
     def _hinge_options(self, X, weight, C):
         decay = 1.0 / (C * float(weight.sum()))
@@ -314,14 +361,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         )
         return options | {"loss": self.loss}
 
-    def _learn(self, machines):
-        """Keep what the machines report: numbers for one, arrays for many."""
-        for name in ("margin", "objective", "duality_gap"):
-            values = np.array([getattr(machine, name) for machine in machines])
-            setattr(self, f"{name}_", values if len(values) > 1 else float(values[0]))
-        self.n_iter_ = max(machine.n_iter for machine in machines)
-
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch on these samples only, with a stochastic optimizer.
@@ -347,36 +388,47 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the epoch. Any other error leaves the estimator as
+            it was.
         """
-        network = vars(self).get("_network")
-        X, y = self._validate(X, y, reset=network is None)
+        tasks = MachineTasks(self, X, y, sample_weight)
+        network = copy.copy(vars(self).get("_network"))
+        first = network is None
+        if first:
+            vars(self).pop("classes_", None)  # an exact fit's
+        sample_weight = convert_input(sample_weight, name="sample_weight")
+        X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
-        if network is None:
-            self.classes_ = check_known_classes(self, classes)
+        self.classes_ = check_known_classes(self, classes)
+        codes = known_codes(y, self.classes_)
+        weight = check_batch_weight(sample_weight, X, first)
+        C = self._cost(weight) if first else None
+        weight = weight * self._batch_class_weights(y, weight)[codes]
+        if first:
             self._check_multi_class()
-            network = self._first_network(X, y, sample_weight)
-        network.partial_fit(
-            network.scaled(X), y, classes=classes, sample_weight=sample_weight
+            network = HingeNetwork(**self._hinge_options(X, weight, C))
+        numbers = np.arange(len(self.classes_))
+        interrupt = run_epochs(
+            network.partial_fit, network, tasks, X, codes, weight, classes=numbers
         )
-        self.coef_, self.intercept_ = self._learn_network(network, X.dtype)
-        norms = np.linalg.norm(self.coef_.astype(np.float64), axis=1)
-        with np.errstate(divide="ignore"):
-            margin = 1.0 / norms
-        self.margin_ = margin if len(margin) > 1 else float(margin[0])
-        for name in ("objective_", "duality_gap_"):  # of samples that are gone
-            vars(self).pop(name, None)
+        learned = self._learned_by(network)
+        coef = learned["coef_"]
+        self._learn(**learned, margin_=margin(coef, joint=self._joint()))
+        self._end(tasks, interrupt)
         return self
 
-    def _first_network(self, X, y, sample_weight):
-        """The network of a first call to partial_fit."""
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        C = self._cost(weight)
-        known = np.isin(y, self.classes_)  # the network refuses others
-        if isinstance(self.class_weight, dict):
-            by_class = self._class_weights(y, weight)
-            weight[known] *= by_class[np.searchsorted(self.classes_, y[known])]
-        options = self._hinge_options(X, weight * known, C)
-        return HingeNetwork(**options, class_weight=self.class_weight)
+    def _batch_class_weights(self, y, weight):
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs all samples at once, which partial_fit "
+                "does not have. Pass a dict, such as compute_class_weight from "
+                "sklearn.utils.class_weight gives for a part of the data."
+            )
+        return class_weight_vector(self.class_weight, self.classes_, y, weight)
 
     def _joint(self):
         return self.multi_class == "crammer_singer" and len(self.classes_) > 2
@@ -394,18 +446,6 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
                 "multi_class='crammer_singer' is solved by optimizer='newton' (or "
                 f"'auto'), or by a stochastic one, not by {self.optimizer!r}."
             )
-
-    def _class_weights(self, y, weight):
-        """The weight of each class."""
-        if self.class_weight != "balanced":
-            return compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        y, weight = y[weight > 0], weight[weight > 0]
-        present = np.isin(self.classes_, y)
-        weights = np.ones(len(self.classes_))
-        weights[present] = compute_class_weight(
-            "balanced", classes=self.classes_[present], y=y, sample_weight=weight
-        )
-        return weights
 
     def _check_weights(self, codes, cost):
         totals = np.bincount(codes, weights=cost, minlength=len(self.classes_))
@@ -430,9 +470,10 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         Returns
         -------
         scores : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes one number a sample, above zero for the second class.
+            For two classes one number a sample, above zero for the second class. In
+            float64, and the same bits for any number of threads.
         """
-        return self._linear(X)
+        return self._outputs(X)
 
     def predict(self, X):
         """The class of each sample.

@@ -1,14 +1,18 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
+import copy
 import math
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.extmath import randomized_svd, row_norms
+from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.layers import Dense, Dropout
 from skdeep.losses import EpsilonInsensitive, MulticlassHinge
+from skdeep.messages import plain
+from skdeep.training.tasks import FitTasks
 
 # Those whose steps are as long as the gradient is: only data tell how long is too long.
 _SCALED_BY_GRADIENT = ("sgd", "momentum", "nesterov")
@@ -138,27 +142,133 @@ def _patience(n, batch_size):
     return max(10, math.ceil(100 / steps))
 
 
+def check_batch_weight(sample_weight, X, first):
+    """The weights of a call to `partial_fit`; only the first one's must not all be zero."""
+    return _check_sample_weight(
+        sample_weight,
+        X,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=not first,
+    )
+
+
+def run_epochs(fit, network, tasks, X, y, weight, **options):
+    """Train a network by its method `fit`, which tells `tasks` of its epochs.
+
+    Returns
+    -------
+    interrupt : KeyboardInterrupt or None
+        What ended training early, where the network has something to keep of it.
+    """
+    before = vars(network).get("_training_state")
+    network.tasks = tasks
+    try:
+        fit(network.scaled(X), y, sample_weight=weight, **options)
+    except KeyboardInterrupt as interrupt:
+        if vars(network).get("_training_state") is before:
+            raise
+        return interrupt
+    finally:
+        del network.tasks
+    return None
+
+
+class MachineTasks(FitTasks):
+    """Tells the callbacks of a linear support vector machine of its fit and its epochs.
+
+    Parameters
+    ----------
+    machine : LinearSVM or LinearSVMRegressor
+        What is fitted.
+
+    X, y : array-like
+        The training data, as they were given.
+
+    sample_weight : array-like or None
+        Their weights.
+    """
+
+    def __init__(self, machine, X, y, sample_weight):
+        super().__init__(machine, X, y, {"sample_weight": sample_weight})
+
+    def of(self, network):
+        """These tasks, whose epochs are those of a network."""
+        self._network = network
+        return self
+
+    def end(self):
+        """Leave the end to the machine: it has not learned of the network's end yet."""
+
+    def end_fit(self):
+        """End the fit of the machine, which is fitted now."""
+        self._context.call_on_fit_task_end(
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._estimator._attributes_with({}),
+            **self._samples(),
+        )
+
+    def _attributes_of(self, monitor):
+        network = copy.copy(self._network)
+        del network.tasks
+        network.network_, network.n_iter_ = monitor.finished_network(), monitor.state.epoch
+        network._training_state = monitor.state.result()
+        return self._estimator._attributes_with(self._estimator._learned_by(network))
+
+
 def check_known_classes(estimator, classes):
-    """The sorted classes of a first call to `partial_fit`.
+    """The sorted classes of a call to `partial_fit`: those of the first call.
 
     Raises
     ------
     ValueError
-        Where they were not given, or are fewer than two.
+        Where they are not given in the first call, fewer than two, or others later.
     """
+    known = vars(estimator).get("classes_")
     if classes is None:
-        raise ValueError("classes must be passed on the first call to partial_fit.")
-    classes = np.unique(classes)
-    if len(classes) < 2:
+        if known is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return known
+    given = np.unique(classes)
+    if known is not None and not np.array_equal(given, known):
+        raise ValueError(
+            f"classes={classes!r} is not the same as in the first call to partial_fit or "
+            f"fit: {known!r}."
+        )
+    if len(given) < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs at least 2 classes, but `classes` names 1 "
-            f"class: {classes[0]!r}."
+            f"class: {plain(given[0])!r}."
         )
-    return classes
+    return given
+
+
+def known_codes(y, classes):
+    """The number of each sample's class.
+
+    Raises
+    ------
+    ValueError
+        Where y has other classes.
+    """
+    unknown = np.setdiff1d(y, classes)
+    if unknown.size:
+        raise ValueError(
+            f"y has classes that are not in classes_: {unknown}. Known are {classes}."
+        )
+    return np.searchsorted(classes, y)
 
 
 class _OneLayerNetwork:
-    """A dense layer on features that are divided by `scale`."""
+    """A dense layer on features that are divided by `scale`.
+
+    Its outputs are targets less `centre`, so that single precision holds their digits.
+    """
+
+    centre = 0.0
+
+    def _tasks(self, X, y, metadata):
+        return self.tasks.of(self)
 
     def _layers(self, n_outputs):
         rate, use_bias = self.input_dropout, self.fit_intercept
@@ -171,9 +281,16 @@ class _OneLayerNetwork:
         """The features as this network takes them."""
         return X if self.scale == 1.0 else X / X.dtype.type(self.scale)
 
-    def coefficients(self):
-        """Those of the features as they came, of shape (n_outputs, n_features)."""
-        return self.coefs_[0].T / self.scale
+    def learned(self):
+        """What it has learned of the features and targets as they came, in float64."""
+        coef = self.coefs_[0].T.astype(np.float64) / self.scale
+        bias = self.intercepts_[0] if self.fit_intercept else np.zeros(len(coef))
+        return {
+            "coef_": coef,
+            "intercept_": bias.astype(np.float64) + self.centre,
+            "n_iter_": self.n_iter_,
+            "_network": self,
+        }
 
 
 class HingeNetwork(_OneLayerNetwork, MLPClassifier):
@@ -188,7 +305,7 @@ class HingeNetwork(_OneLayerNetwork, MLPClassifier):
 class TubeNetwork(_OneLayerNetwork, MLPRegressor):
     """A dense layer on the inputs, with the epsilon-insensitive loss."""
 
-    def __init__(self, *, epsilon, squared, fit_intercept, scale, **options):
+    def __init__(self, *, epsilon, squared, fit_intercept, scale, centre, **options):
         loss = EpsilonInsensitive(epsilon=epsilon, squared=squared)
         super().__init__((), loss=loss, **options)
-        self.fit_intercept, self.scale = fit_intercept, scale
+        self.fit_intercept, self.scale, self.centre = fit_intercept, scale, centre

@@ -1,5 +1,6 @@
 """Linear support vector regression: solved exactly, or trained like a network."""
 
+import copy
 from numbers import Real
 
 import numpy as np
@@ -8,13 +9,23 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.estimators.linear_svm_base import BaseLinearSVM, learns_in_batches
-from skdeep.estimators.linear_svm_network import TubeNetwork, network_options
-from skdeep.estimators.linear_svm_solutions import (
-    measure_regression,
-    solve_regression,
-    warn_of_gap,
+from skdeep.all_or_nothing import all_or_nothing
+from skdeep.estimators.linear_svm_base import (
+    BaseLinearSVM,
+    dual_attributes,
+    learns_in_batches,
 )
+from skdeep.estimators.linear_svm_certificate import certify_regression
+from skdeep.estimators.linear_svm_network import (
+    MachineTasks,
+    TubeNetwork,
+    check_batch_weight,
+    network_options,
+    run_epochs,
+)
+from skdeep.estimators.linear_svm_solutions import measure_regression, solve_regression
+from skdeep.inputs import convert_input
+from skdeep.solvers.interrupt import Solves
 
 
 class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
@@ -22,7 +33,7 @@ class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
 
     Minimizes ``||w||^2 / 2 + C * sum_i s_i loss(|y_i - x_i . w - b|)`` over w and b, with
     s the samples' weights and the loss ``max(0, e - epsilon)`` or its square: errors
-    inside a tube of width epsilon cost nothing.
+    up to epsilon, inside the tube, cost nothing.
 
     Parameters
     ----------
@@ -30,7 +41,8 @@ class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
         What an error costs: large values fit the training data more closely.
 
     epsilon : float, default=0.0
-        Half the height of the tube, in units of the target.
+        The largest error that costs nothing: half the height of the tube, in units of the
+        target.
 
     loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, \
 default="epsilon_insensitive"
@@ -157,6 +169,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Find the coefficients.
@@ -176,41 +189,70 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the fit (Ctrl-C). If there was a solution by then,
+            the estimator is fitted with the best one so far, and `duality_gap_` says
+            how far that is from the optimum, at most. Any other error leaves the
+            estimator as it was.
         """
+        tasks = MachineTasks(self, X, y, sample_weight)
+        sample_weight = convert_input(sample_weight, name="sample_weight")
         X, y = self._validate(X, y, reset=True, y_numeric=True)
         y = y.astype(np.float64)
         weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         C = self._cost(weight)
-        squared = self.loss.startswith("squared")
-        if self._exact:
-            self._check_exact_options()
-            machine, dual = solve_regression(
-                X, y, C * weight, self.epsilon, squared=squared, solver=self.optimizer,
-                intercept=self.fit_intercept, tol=self.tol, max_iter=self.max_iter,
-            )  # fmt: skip
-            self.coef_ = machine.w.astype(X.dtype)
-            self.intercept_ = np.array([machine.b], dtype=X.dtype)
-            self._learn_dual(X, dual)
-        else:
-            network = self._make_network(X, y, weight, C)
-            network.fit(
-                network.scaled(X), y.astype(X.dtype), sample_weight=weight.astype(X.dtype)
-            )
-            self._learn_regression(network, X.dtype)
-            machine = measure_regression(
-                X, y, C * weight, self.epsilon, self.coef_, self.intercept_,
-                squared=squared, free=self.fit_intercept, n_iter=self.n_iter_,
-            )  # fmt: skip
-        self.objective_ = machine.objective
-        self.duality_gap_ = machine.duality_gap
-        self.n_iter_ = machine.n_iter
-        if self._exact:
-            warn_of_gap([machine], None, self.tol, self.max_iter)
+        self._learn()  # what callbacks see has nothing of the last fit
+        fit = self._fit_exactly if self._exact else self._train
+        machine, learned, interrupt = fit(X, y, weight, C, tasks)
+        machine = certify_regression(
+            machine, X, y, C * weight, self.epsilon, squared=self.loss.startswith("squared")
+        )
+        self._learn(
+            **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
+        )
+        self._end(tasks, interrupt, [machine])
         return self
 
+    def _fit_exactly(self, X, y, weight, C, tasks):
+        self._check_exact_options()
+        tasks.begin("fit", 0)
+        solves = Solves()
+        machine, dual = solve_regression(
+            X, y, C * weight, self.epsilon, solves,
+            squared=self.loss.startswith("squared"), solver=self.optimizer,
+            intercept=self.fit_intercept, tol=self.tol, max_iter=self.max_iter,
+        )  # fmt: skip
+        solves.check_begun([machine])
+        learned = {
+            "coef_": machine.w,
+            "intercept_": np.array([machine.b]),
+            "n_iter_": machine.n_iter,
+        }
+        learned |= dual_attributes(X, dual)
+        self._learn(  # kept where an interrupt comes now
+            **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
+        )
+        return machine, learned, solves.interrupt
+
+    def _train(self, X, y, weight, C, tasks):
+        network = self._make_network(X, y, weight, C)
+        interrupt = run_epochs(network.fit, network, tasks, X, y - network.centre, weight)
+        learned = self._learned_by(network)
+        self._learn(**learned)  # an interrupt from now on costs the certificate only
+        machine = measure_regression(
+            X, y, C * weight, self.epsilon, learned["coef_"], learned["intercept_"],
+            squared=self.loss.startswith("squared"), free=self.fit_intercept,
+            n_iter=learned["n_iter_"],
+        )  # fmt: skip
+        return machine, learned, interrupt
+
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on these samples only, with a stochastic optimizer.
@@ -230,32 +272,47 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts the epoch. Any other error leaves the estimator as
+            it was.
         """
-        network = vars(self).get("_network")
-        X, y = self._validate(X, y, reset=network is None, y_numeric=True)
-        if network is None:
-            weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        tasks = MachineTasks(self, X, y, sample_weight)
+        network = copy.copy(vars(self).get("_network"))
+        first = network is None
+        sample_weight = convert_input(sample_weight, name="sample_weight")
+        X, y = self._validate(X, y, reset=first, y_numeric=True)
+        y = y.astype(np.float64)
+        weight = check_batch_weight(sample_weight, X, first)
+        if first:
             network = self._make_network(X, y, weight, self._cost(weight))
-        network.partial_fit(network.scaled(X), y, sample_weight=sample_weight)
-        self._learn_regression(network, X.dtype)
-        for name in ("objective_", "duality_gap_"):  # of samples that are gone
-            vars(self).pop(name, None)
+        interrupt = run_epochs(
+            network.partial_fit, network, tasks, X, y - network.centre, weight
+        )
+        self._learn(**self._learned_by(network))
+        self._end(tasks, interrupt)
         return self
 
     def _make_network(self, X, y, weight, C):
         squared = self.loss.startswith("squared")
+        # a free intercept takes up any shift of the targets
+        centre = float(np.average(y, weights=weight)) if self.fit_intercept else 0.0
         # errors far from zero cost no steeper than small ones: further to go
-        size = 1.0 if squared else float(np.average(np.abs(y), weights=weight)) or 1.0
+        far = float(np.average(np.abs(y - centre), weights=weight))
+        size = 1.0 if squared else far or 1.0
         decay = 1.0 / (C * float(weight.sum()))
         return TubeNetwork(
             **network_options(self, X, weight, decay, curvature=2.0 / size),
             epsilon=self.epsilon,
             squared=squared,
+            centre=centre,
         )
 
-    def _learn_regression(self, network, dtype):
-        coef, self.intercept_ = self._learn_network(network, dtype)
-        self.coef_ = coef[0]
+    def _learned_by(self, network):
+        learned = network.learned()
+        return learned | {"coef_": learned["coef_"][0]}
 
     def predict(self, X):
         """The targets of each sample.
@@ -268,5 +325,6 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         Returns
         -------
         y : ndarray of shape (n_samples,)
+            In float64.
         """
-        return self._linear(X)
+        return self._outputs(X)

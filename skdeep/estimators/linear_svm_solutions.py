@@ -1,19 +1,20 @@
 """From data to the solvers' problems, and from their solutions to what users see."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.messages import plain
+from skdeep.notices import warn_user
 from skdeep.solvers.certificate import certify, dual_guess
 from skdeep.solvers.crammer_singer import (
     MulticlassProblem,
     certify_multiclass,
     minimize_crammer_singer,
 )
-from skdeep.solvers.preparation import prepare
+from skdeep.solvers.preparation import choose_units, prepare
 from skdeep.solvers.problem import Problem
 from skdeep.solvers.solve import solve
 from skdeep.threads import single_threaded_blas
@@ -34,12 +35,26 @@ class Machine:
 
     @property
     def margin(self):
-        norm = float(np.linalg.norm(self.w))
-        return 1.0 / norm if norm else np.inf
+        return margin(self.w, joint=True)
+
+
+def margin(coef, joint):
+    """The distance of the margins from the decision line: one number, or one a machine."""
+    norms = [float(np.linalg.norm(w)) for w in ([coef] if joint else coef)]
+    values = np.array([1.0 / norm if norm else np.inf for norm in norms])
+    return values if len(values) > 1 else float(values[0])
+
+
+def reported(machines):
+    """The attributes that machines report: numbers for one, arrays for many."""
+    names = ("margin", "objective", "duality_gap")
+    values = {n: [getattr(machine, n) for machine in machines] for n in names}
+    single = len(machines) == 1
+    return {f"{n}_": float(x[0]) if single else np.array(x) for n, x in values.items()}
 
 
 def solve_classes(
-    X, codes, cost, positive, *, squared, solver, intercept, tol, max_iter, n_jobs,
+    X, codes, cost, positive, solves, *, squared, solver, intercept, tol, max_iter, n_jobs,
     crammer_singer,
 ):  # fmt: skip
     """Solve a machine for each positive class against all others.
@@ -47,103 +62,124 @@ def solve_classes(
     For two classes Crammer and Singer's machine is this one too: its two rows of
     coefficients are opposite, and their difference w pays ||w||^2 / 4.
 
+    Parameters
+    ----------
+    solves : Solves
+        Runs the solver; an interrupt of it leaves what was found by then.
+
     Returns
     -------
     machines : list of Machine
-    dual : ndarray of shape (n_machines, n_samples)
+    dual : csr_array of shape (n_machines, n_samples)
         sign times dual variable of each sample.
     """
     rows = np.flatnonzero(cost)
     codes, c = codes[rows], cost[rows]
     factor = 2.0 if crammer_singer else 1.0
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), c, intercept=intercept)
+        X = _take(X, rows)
+        units = choose_units(X, c, squared=squared)
+        prepared = prepare(X, c, unit=units.rows, intercept=intercept)
+        c = factor * units.cost(c)
 
     def one(number):
         sign = np.where(codes == number, 1.0, -1.0)
-        problem = Problem(prepared.X, sign, np.ones(len(c)), factor * c, squared, intercept)
+        problem = Problem(prepared.X, sign, np.ones(len(c)), c, squared, intercept)
         with single_threaded_blas():
-            solution = solve(problem, solver, tol=tol, max_iter=max_iter)
-            w, b = prepared.restore(solution.w, solution.b)
-        dual = np.zeros(len(cost))
-        dual[rows] = sign * solution.alpha
-        objective = solution.objective / factor
-        return Machine(w, b, objective, solution.gap, solution.n_iter), dual
+            found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
+            w, b = prepared.restore(found.w, found.b)
+        inside = np.flatnonzero(found.alpha)
+        objective, alpha = found.objective / factor, sign[inside] * found.alpha[inside]
+        w, b, objective, alpha = units.restore(w, b, objective, alpha)
+        return Machine(w, b, objective, found.gap, found.n_iter), rows[inside], alpha
 
-    threads = Parallel(n_jobs=n_jobs, prefer="threads")
-    machines, duals = zip(*threads(delayed(one)(k) for k in positive), strict=True)
-    return list(machines), np.array(duals)
+    machines, *dual = zip(*solves.map(one, positive, n_jobs), strict=True)
+    return list(machines), _sparse_rows(*dual, len(cost))
 
 
-def solve_crammer_singer(X, codes, cost, *, intercept, tol, max_iter):
+def _sparse_rows(columns, values, n_columns):
+    """A sparse matrix of a few entries in each row."""
+    ends = np.cumsum([0, *map(len, columns)])
+    parts = np.concatenate(values), np.concatenate(columns), ends
+    return csr_array(parts, shape=(len(columns), n_columns))
+
+
+def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     """Solve the machine of all classes at once.
 
     Returns
     -------
     machine : Machine
-    dual : ndarray of shape (n_classes, n_samples)
+    dual : csr_array of shape (n_classes, n_samples)
         The coefficient of each sample in each class's w.
     """
     rows = np.flatnonzero(cost)
     n_classes = int(codes.max()) + 1
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
+        X, c = _take(X, rows), cost[rows]
+        units = choose_units(X, c, squared=False)
+        prepared = prepare(X, c, unit=units.rows, intercept=intercept)
         problem = MulticlassProblem(
-            prepared.X, codes[rows], cost[rows], n_classes, intercept
+            prepared.X, codes[rows], units.cost(c), n_classes, intercept
         )
-        solution = minimize_crammer_singer(problem, tol=tol, max_iter=max_iter)
-        pairs = zip(solution.w, solution.b, strict=True)
-        w, b = zip(*(prepared.restore(*pair) for pair in pairs), strict=True)
-    dual = np.zeros((n_classes, len(cost)))
-    coefficients = problem.coefficients(solution.alpha)
+        found = solves.run(minimize_crammer_singer, problem, tol=tol, max_iter=max_iter)
+        pairs = zip(found.w, found.b, strict=True)
+        w, b = map(np.array, zip(*(prepared.restore(*pair) for pair in pairs), strict=True))
+    coefficients = problem.coefficients(found.alpha)
     # a row whose dual variables are all with its own class, up to rounding
-    coefficients[np.abs(coefficients) <= 1e-12 * cost[rows, None]] = 0.0
-    dual[:, rows] = coefficients.T
-    return (
-        Machine(
-            np.array(w), np.array(b), solution.objective, solution.gap, solution.n_iter
-        ),
-        dual,
-    )
+    coefficients[np.abs(coefficients) <= 1e-12 * problem.cost[:, None]] = 0.0
+    w, b, objective, coefficients = units.restore(w, b, found.objective, coefficients)
+    inside = [np.flatnonzero(column) for column in coefficients.T]
+    values = [column[i] for column, i in zip(coefficients.T, inside, strict=True)]
+    dual = _sparse_rows([rows[i] for i in inside], values, len(cost))
+    return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def solve_regression(X, y, cost, epsilon, *, squared, solver, intercept, tol, max_iter):
+def solve_regression(
+    X, y, cost, epsilon, solves, *, squared, solver, intercept, tol, max_iter
+):
     """Solve a support vector regression: every sample is a row with each sign.
 
     Returns
     -------
     machine : Machine
-    dual : ndarray of shape (n_samples,)
+    dual : csr_array of shape (1, n_samples)
         The coefficient of each sample in w.
     """
     rows = np.flatnonzero(cost)
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=intercept)
-        problem, centre = _tube(
-            prepared.X, y[rows], cost[rows], epsilon, squared, intercept
+        units, prepared, problem, centre = _tube(
+            _take(X, rows), y[rows], cost[rows], epsilon, squared, intercept
         )
-        solution = solve(problem, solver, tol=tol, max_iter=max_iter)
-        w, b = prepared.restore(solution.w, solution.b + centre)
-    dual = np.zeros(len(cost))
-    above, below = solution.alpha.reshape(2, -1)
-    dual[rows] = above - below
-    return Machine(w, b, solution.objective, solution.gap, solution.n_iter), dual
+        found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
+        w, b = prepared.restore(found.w, found.b + centre)
+    above, below = found.alpha.reshape(2, -1)
+    inside = np.flatnonzero(above - below)
+    alpha = (above - below)[inside]
+    w, b, objective, alpha = units.restore(w, b, found.objective, alpha)
+    dual = _sparse_rows([rows[inside]], [alpha], len(cost))
+    return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def _tube(X, y, cost, epsilon, squared, intercept):
+def _tube(X, y, cost, epsilon, squared, intercept, **options):
     """The problem of a regression; targets far from zero are centred."""
+    units = choose_units(X, cost, squared=squared, targets=y)
+    prepared = prepare(X, cost, unit=units.rows, intercept=intercept, **options)
+    cost, y = units.cost(cost), y / units.targets
     centre = float(cost @ y / cost.sum()) if intercept else 0.0
     y = y - centre
+    # a tube that is much higher than the targets would cost them their digits
+    epsilon = min(epsilon / units.targets, 2 * float(np.max(np.abs(y))))
     n = len(y)
     problem = Problem(
-        X,
+        prepared.X,
         np.repeat([1.0, -1.0], n),
         np.concatenate([y - epsilon, -y - epsilon]),
         np.tile(cost, 2),
         squared,
         intercept,
     )
-    return problem, centre
+    return units, prepared, problem, centre
 
 
 def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_iter):
@@ -156,37 +192,43 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
     machines : list of Machine
     """
     rows = np.flatnonzero(cost)
-    codes, cost = codes[rows], cost[rows]
-    w, b = coef.astype(np.float64), intercept.astype(np.float64)
+    X, codes, cost = _take(X, rows), codes[rows], cost[rows]
+    w, b = coef, intercept
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost, intercept=free, rotate=False)
-        pairs = [prepared.project(*pair) for pair in zip(w, b, strict=True)]
+        units = choose_units(X, cost, squared=squared)
+        prepared = prepare(X, cost, unit=units.rows, intercept=free, rotate=False)
+        pairs = [prepared.project(*units.project(*pair)) for pair in zip(w, b, strict=True)]
+        cost = units.cost(cost)
         if joint:
             problem = MulticlassProblem(prepared.X, codes, cost, len(w), free)
             found = certify_multiclass(problem, *map(np.array, zip(*pairs, strict=True)))
-            return [Machine(w, b, found.objective, found.gap, n_iter)]
+            *_, objective, _ = units.restore(0.0, 0.0, found.objective, 0.0)
+            return [Machine(w, b, objective, found.gap, n_iter)]
         machines = []
         for k, pair in enumerate(pairs):
             sign = np.where(codes == (k if len(w) > 1 else 1), 1.0, -1.0)
             problem = Problem(prepared.X, sign, np.ones(len(cost)), cost, squared, free)
-            machines.append(_measure(problem, pair, w[k], b[k], n_iter))
+            machines.append(_measure(problem, units, pair, w[k], b[k], n_iter))
     return machines
 
 
 def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n_iter):
     """The same of a regression: one machine."""
     rows = np.flatnonzero(cost)
-    w, b = coef.astype(np.float64), float(intercept[0])
+    w, b = coef, float(intercept[0])
     with single_threaded_blas():
-        prepared = prepare(_take(X, rows), cost[rows], intercept=free, rotate=False)
-        problem, centre = _tube(prepared.X, y[rows], cost[rows], epsilon, squared, free)
-        pair = prepared.project(w, b - centre)
-        return _measure(problem, pair, w, b, n_iter)
+        units, prepared, problem, centre = _tube(
+            _take(X, rows), y[rows], cost[rows], epsilon, squared, free, rotate=False
+        )
+        in_units = units.project(w, b)
+        pair = prepared.project(in_units[0], in_units[1] - centre)
+        return _measure(problem, units, pair, w, b, n_iter)
 
 
-def _measure(problem, pair, w, b, n_iter):
+def _measure(problem, units, pair, w, b, n_iter):
     found = certify(problem, *pair, dual_guess(problem, *pair), best_b=False)
-    return Machine(w, b, found.objective, found.gap, n_iter)
+    *_, objective, _ = units.restore(0.0, 0.0, found.objective, 0.0)
+    return Machine(w, b, objective, found.gap, n_iter)
 
 
 def _take(X, rows):
@@ -201,12 +243,11 @@ def warn_of_gap(machines, names, tol, max_iter):
         return
     which = ""
     if len(machines) > 1:
-        which = f" for class {', '.join(repr(names[k]) for k in late)}"
-    warnings.warn(
+        which = f" for class {', '.join(repr(plain(names[k])) for k in late)}"
+    warn_user(
         f"The relative duality gap is {gaps.max():.2g}{which}, above tol={tol:g}: the "
         "objective may be so much higher than the optimum. The best solution found was "
         f"kept. Raise max_iter (it is {max_iter}), scale the features "
         "(StandardScaler), or lower C.",
         ConvergenceWarning,
-        stacklevel=3,
     )

@@ -10,6 +10,7 @@ from skdeep.estimators.documentation import document
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.initializers import get_initializer
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
+from skdeep.messages import plain
 
 _HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 
@@ -26,7 +27,7 @@ def hidden_sizes(hidden_layer_sizes):
     if any(size != int(size) or size < 1 for size in sizes):
         raise ValueError(
             "hidden_layer_sizes must be whole numbers above 0, one for each hidden "
-            f"layer. Got {hidden_layer_sizes!r}."
+            f"layer. Got {plain(hidden_layer_sizes)!r}."
         )
     return [int(size) for size in sizes]
 
@@ -45,10 +46,10 @@ def dropout_rates(dropout, n_layers):
     if len(rates) != n_layers:
         raise ValueError(
             f"dropout must be one rate, or one for each of the {n_layers} hidden "
-            f"layers. Got {len(rates)}: {dropout!r}."
+            f"layers. Got {len(rates)}: {plain(dropout)!r}."
         )
     if not all(0 <= rate < 1 for rate in rates):
-        raise ValueError(f"Dropout rates must be in [0, 1). Got {dropout!r}.")
+        raise ValueError(f"Dropout rates must be in [0, 1). Got {plain(dropout)!r}.")
     return rates
 
 
@@ -142,7 +143,7 @@ class MLPClassifier(NetworkClassifier):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
-        weight_decay=1e-4,
+        weight_decay="auto",
         l1_penalty=0.0,
         max_norm=None,
         batch_norm=False,
@@ -253,7 +254,7 @@ class MLPRegressor(NetworkRegressor):
         max_iter=200,
         dropout=0.0,
         input_dropout=0.0,
-        weight_decay=1e-4,
+        weight_decay="auto",
         l1_penalty=0.0,
         max_norm=None,
         batch_norm=False,

@@ -4,10 +4,11 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import column_or_1d
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import REGRESSION_LOSSES, Loss
+from skdeep.targets import check_numbers, present_numbers
 
 
 class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
@@ -17,14 +18,16 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         **BaseNetworkEstimator._parameter_constraints,
         "loss": [StrOptions({"auto", *REGRESSION_LOSSES}), Loss],
     }
+    _named_objects = {**BaseNetworkEstimator._named_objects, "loss": REGRESSION_LOSSES}
     _y_numeric = True
     _task = "regression"
 
+    def _present_target(self, y, name="y"):
+        return present_numbers(y, name)
+
     def _learn_target(self, y, classes, first):
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        self._loss = self._named_loss(REGRESSION_LOSSES, "squared_error")
-        self._loss.check_target(y)
+        y = check_numbers(y)
+        self._chosen_loss().check_target(y)
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         if first:
             self._n_outputs, self._y_ndim = n_outputs, y.ndim
@@ -34,10 +37,25 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
             )
         return y
 
+    def _training_loss(self, y, sample_weight, dtype):
+        return self._chosen_loss()
+
+    def _chosen_loss(self):
+        return self._named_loss(REGRESSION_LOSSES, "squared_error")
+
     def _encode_target(self, y, dtype):
-        return np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype), None
+        with np.errstate(over="ignore"):
+            target = np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
+        if not np.isfinite(target).all():
+            raise ValueError(
+                f"Input y contains a value too large for {np.dtype(dtype)}: the largest is "
+                f"{np.abs(y).max():.3g}. Scale y, such as by TargetScaler, or fit on X of "
+                "float64."
+            )
+        return target, None
 
     @available_if(learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
@@ -78,6 +96,12 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         -------
         self : object
             The estimator after another epoch.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where the user interrupts training (Ctrl-C). This call is then undone, as
+            after any other error; of a first call the weights so far are kept.
         """
         return self._fit(
             X,

@@ -149,7 +149,7 @@ class ActivationDisplay:
         """
         check_is_network(estimator)
         check_is_fitted(estimator)
-        samples = estimator._network_input(np.asarray(sample)[np.newaxis])
+        samples = estimator._network_input(np.asanyarray(sample)[np.newaxis])
         outputs = estimator.network_.activations(samples, layer)[0]
         if outputs.ndim < 2:
             raise ValueError(f"The layer {layer!r} has no places: {outputs.shape}.")

@@ -7,6 +7,7 @@ from scipy.ndimage import zoom
 from sklearn.utils.validation import check_is_fitted
 
 from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.messages import plain
 from skdeep.probe import output_gradients, output_shapes
 
 
@@ -171,7 +172,7 @@ def _targets(estimator, X, target):
     classes = getattr(estimator, "classes_", np.arange(n_outputs))
     if target is not None:
         if target not in classes:
-            raise ValueError(f"target={target!r} is none of {classes}.")
+            raise ValueError(f"target={plain(target)!r} is none of {plain(classes)}.")
         targets = np.full(len(X), target)
     elif hasattr(estimator, "classes_") and np.ndim(predicted := estimator.predict(X)) == 1:
         targets = predicted

@@ -19,7 +19,7 @@ from skdeep.training.gradient_flow import (
 #: layer's: a plain step moves it a hundred times less.
 VANISHING_GAIN = 1e-2
 #: The gradient explodes where it is above this multiple of the last layer's. Sound
-#: networks of 20 layers reach 100 while they train well, and with batch normalization at
+#: networks of 20 layers reach 150 while they train well, and with batch normalization at
 #: the start; at 1000, a step that suits one end destroys the other.
 EXPLODING_GAIN = 1e3
 #: A step that changes kernels by more than they are.
@@ -57,7 +57,7 @@ class GradientFlowReport:
         The loss at each measurement.
 
     diverged : bool, default=False
-        Whether training ended because numbers were not finite any more.
+        Whether training diverged.
 
     activation : str or None, default=None
         The activation of the hidden layers, for the advice.
@@ -198,7 +198,9 @@ class GradientFlowReport:
     def _exploding_reasons(self):
         reasons = []
         if self.diverged:
-            reasons.append("Training diverged: numbers were not finite any more.")
+            reasons.append(
+                "Training diverged: the cost, or the weights, grew beyond all bounds."
+            )
         first, worst = self.losses[0], np.nanmax(self.losses)
         if worst > EXPLODING_LOSS * max(abs(first), 1.0):
             reasons.append(f"The loss grew from {first:.3g} to {worst:.3g}.")
@@ -410,8 +412,8 @@ def _measured(estimator, X, y, sample_weight):
     else:
         network, state = estimator._prepare(X, first=True)
         key = state.key
-    target, table = estimator._encode_target(y, network.dtype)
-    data = TrainingData(estimator._as_samples(X), target, weight, table)
+    target, one_hot = estimator._encode_target(y, network.dtype)
+    data = TrainingData(estimator._as_samples(X), target, weight, one_hot)
     probe = GradientProbe(network, data, key)
     flow = {name: values[np.newaxis] for name, values in probe.measure().items()}
     flow["update_ratio"] = np.full_like(flow["weight_norm"], np.nan)

@@ -12,10 +12,12 @@ from sklearn.utils import (
     check_consistent_length,
     check_random_state,
 )
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
+from skdeep.inputs import convert_input
 from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.messages import plain
+from skdeep.notices import warn_user
 from skdeep.schedules import Schedule
 
 # The loss of fewer samples is too noisy to be compared.
@@ -174,16 +176,15 @@ def learning_rate_range_test(
     space = np.geomspace if growth == "exponential" else np.linspace
     rates = space(min_learning_rate, max_learning_rate, n_rates)
     options = estimator._data_options([np.float64, np.float32])
-    X = check_array(X, ensure_2d=False, **options)
+    X = check_array(convert_input(X), ensure_2d=False, **options)
     check_consistent_length(X, y)
-    # bytes are computed with in float32
-    dtype = np.result_type(X.dtype, np.float32)
-    weight = _check_sample_weight(sample_weight, X, dtype=dtype)
+    weight = convert_input(sample_weight, name="sample_weight")
+    weight = _check_sample_weight(weight, X, dtype=np.float64)
+    model = _prepared(estimator, rates)
     if getattr(estimator, "class_weight", None) == "balanced":
         # which partial_fit, that sees a batch at a time, does not know
-        weight = weight * compute_sample_weight("balanced", y)
+        model.set_params(class_weight=model._balanced_class_weight(y, weight))
     batches = _batches(estimator, weight, n_rates)
-    model = _prepared(estimator, rates)
     classes = {}
     if is_classifier(model) and np.ndim(y) == 1:
         classes = {"classes": np.unique(y)}
@@ -215,14 +216,14 @@ def _check(estimator, lowest, highest, n_rates, growth, smoothing):
     if not 0 < lowest < highest:
         raise ValueError(
             "Learning rates must satisfy 0 < min_learning_rate < max_learning_rate. Got "
-            f"{lowest!r} and {highest!r}."
+            f"{plain(lowest)!r} and {plain(highest)!r}."
         )
     if int(n_rates) != n_rates or n_rates < 5:
-        raise ValueError(f"n_rates must be an int of at least 5. Got {n_rates!r}.")
+        raise ValueError(f"n_rates must be an int of at least 5. Got {plain(n_rates)!r}.")
     if growth not in ("exponential", "linear"):
         raise ValueError(f"growth must be 'exponential' or 'linear'. Got {growth!r}.")
     if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must be in [0, 1). Got {smoothing!r}.")
+        raise ValueError(f"smoothing must be in [0, 1). Got {plain(smoothing)!r}.")
 
 
 def _prepared(estimator, rates):
@@ -237,8 +238,6 @@ def _prepared(estimator, rates):
         record=None,
         verbose=0,
     )
-    if getattr(model, "class_weight", None) == "balanced":
-        model.set_params(class_weight=None)
     return model
 
 
@@ -281,10 +280,8 @@ def _result(rates, losses, smoothing):
         if slope.min() < 0:
             suggestion = float(rates[slope.argmin()])
     if math.isnan(suggestion):
-        warnings.warn(
+        warn_user(
             "The loss never fell, so no learning rate can be suggested. Lower "
-            "min_learning_rate, or scale the features (StandardScaler).",
-            UserWarning,
-            stacklevel=3,
+            "min_learning_rate, or scale the features (StandardScaler)."
         )
     return LearningRateRangeTest(rates, losses, smoothed, suggestion, lowest_at)

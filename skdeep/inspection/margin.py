@@ -4,7 +4,9 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.inspection.plotting import import_pyplot
+from skdeep.messages import plain
 
 
 class MarginDisplay:
@@ -136,7 +138,9 @@ class MarginDisplay:
         import_pyplot()
         check_is_fitted(estimator)
         names = getattr(estimator, "feature_names_in_", None)
-        X = validate_data(estimator, X, accept_sparse="csr", reset=False)
+        X = validate_data(
+            estimator, sum_duplicates(convert_input(X)), accept_sparse="csr", reset=False
+        )
         y = np.asarray(y)
         if len(y) != X.shape[0]:
             raise ValueError(f"X has {X.shape[0]} samples, but y has {len(y)}.")
@@ -254,13 +258,15 @@ def _two_features(features, n_features, names):
     for feature in features:
         if isinstance(feature, str):
             if feature not in known:
-                raise ValueError(f"There is no feature {feature!r}. Known are {known}.")
+                raise ValueError(
+                    f"There is no feature {feature!r}. Known are {plain(known)}."
+                )
             feature = known.index(feature)
         if not -n_features <= feature < n_features:
             raise ValueError(f"There is no feature {feature}: X has {n_features}.")
         numbers.append(int(feature) % n_features)
     if len(numbers) != 2 or numbers[0] == numbers[1]:
-        raise ValueError(f"features must be two different ones. Got {features!r}.")
+        raise ValueError(f"features must be two different ones. Got {plain(features)!r}.")
     return numbers
 
 
@@ -270,14 +276,14 @@ def _machine(estimator, target):
     if len(classes) == 2:
         if target is not None and target != classes[1]:
             raise ValueError(
-                f"With two classes the machine of {classes[1]!r} is shown; target is "
-                f"{target!r}. Leave it out."
+                f"With two classes the machine of {plain(classes[1])!r} is shown; target "
+                f"is {plain(target)!r}. Leave it out."
             )
         return 0, classes[1]
     if target is None or target not in classes:
         raise ValueError(
             "With more than two classes there is a machine for each: choose one with "
-            f"target=. The classes are {classes.tolist()}; target is {target!r}."
+            f"target=. The classes are {classes.tolist()}; target is {plain(target)!r}."
         )
     row = int(np.flatnonzero(classes == target)[0])
     return row, classes[row]
@@ -286,14 +292,13 @@ def _machine(estimator, target):
 def _support_among(estimator, row, X):
     """The numbers of the samples that are support vectors of the machine shown."""
     support = getattr(estimator, "support_", np.empty(0, dtype=np.intp))
-    support = support[estimator.dual_coef_[row] != 0] if len(support) else support
+    if not len(support):
+        return support
+    dual = estimator.dual_coef_[[row]]
+    own = np.flatnonzero(dual.toarray() if issparse(dual) else dual)
+    support = support[own]
     if len(support) and support.max() >= X.shape[0]:
         return np.empty(0, dtype=np.intp)
-    vectors = (
-        estimator.support_vectors_[estimator.dual_coef_[row] != 0] if len(support) else None
-    )
-    if vectors is None:
-        return support
-    difference = X[support] - vectors
+    difference = X[support] - estimator.support_vectors_[own]
     same = difference.nnz == 0 if issparse(difference) else not np.any(difference)
     return support if same else np.empty(0, dtype=np.intp)

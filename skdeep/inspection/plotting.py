@@ -13,7 +13,7 @@ def import_pyplot():
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            'Plots need Matplotlib. Install it with: pip install "skdeep[plot]"'
+            'Plots need Matplotlib. Install it with: pip install "scikit-deep[plot]"'
         ) from error
     return pyplot
 

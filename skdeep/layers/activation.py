@@ -56,7 +56,7 @@ class Activation(Layer):
         for name, buffer in (("z", x), ("out", out)):
             if name in read_back:
                 scope.keep(name, buffer)
-        scope.call(forward, scratch=x.shape, z=x, out=out)
+        scope.call(forward, z=x, out=out)
         return out
 
     def backward_input(self, scope, d_out):
@@ -70,5 +70,5 @@ class Activation(Layer):
         arguments = {
             name: scope[name] for name in ("z", "out") if name in backward.arguments
         }
-        scope.call(backward, scratch=d_out.shape, **arguments, d_out=d_out, d_z=d_z)
+        scope.call(backward, **arguments, d_out=d_out, d_z=d_z)
         return d_z

@@ -158,7 +158,6 @@ def write_convolution(scope, window, x, out):
     kernel = _four_axes(scope.parameters["kernel"])
     scope.call(
         kernels.convolution_forward,
-        scratch=_scratch(window, kernel, x),
         x=window.image(x),
         kernel=kernel,
         bias=scope.parameters.get("bias"),
@@ -172,7 +171,6 @@ def write_convolution_backward_parameters(scope, window, x, d_out):
     d_kernel = _four_axes(scope.gradients["kernel"])
     scope.call(
         kernels.convolution_backward_kernel,
-        scratch=_scratch(window, d_kernel, x),
         x=window.image(x),
         d_out=window.image(d_out),
         **window.geometry,
@@ -191,7 +189,6 @@ def write_convolution_backward_input(scope, window, d_out, d_x):
     kernel = _four_axes(scope.parameters["kernel"])
     scope.call(
         kernels.convolution_backward_input,
-        scratch=_scratch(window, kernel, d_x),
         d_out=window.image(d_out),
         kernel=kernel,
         **window.geometry,
@@ -202,7 +199,3 @@ def write_convolution_backward_input(scope, window, d_out, d_x):
 def _four_axes(kernel):
     """A kernel by row, column, channel and filter, whatever axes it has."""
     return kernel.view((1,) * (4 - len(kernel.shape)) + kernel.shape)
-
-
-def _scratch(window, kernel, x):
-    return kernels.convolution_scratch(kernel.shape, x.shape[-1], window.out_size[1])

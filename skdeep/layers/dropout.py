@@ -55,13 +55,11 @@ class Dropout(Layer):
         out = scope.buffer("out", x.shape)
         scope.call(
             kernels.dropout_forward,
-            scratch=x.shape,
             x=x,
             stream=scope.shared["stream"],
             layer=scope.index,
             step=scope.shared["step"],
             rate=float(self.rate),
-            uniform=scope.buffer("uniform", x.shape, "float32"),
             keep=keep,
             out=out,
         )
@@ -119,13 +117,11 @@ class SpatialDropout(Layer):
         out, channels = scope.buffer("out", x.shape), (ROWS, x.shape[-1])
         scope.call(
             kernels.spatial_dropout_forward,
-            scratch=channels,
             x=by_place(x),
             stream=scope.shared["stream"],
             layer=scope.index,
             step=scope.shared["step"],
             rate=float(self.rate),
-            uniform=scope.buffer("uniform", channels, "float32"),
             keep=scope.buffer("keep", channels),
             out=by_place(out),
         )

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from sklearn.base import BaseEstimator
 
+from skdeep.initializers import INITIALIZERS
+from skdeep.named_parameters import NamedParameters
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -43,7 +46,7 @@ class State:
     initial: float
 
 
-class Layer(BaseEstimator):
+class Layer(NamedParameters, BaseEstimator):
     """Base of all layers.
 
     A layer is described by its constructor's parameters and never changes. It writes
@@ -52,6 +55,7 @@ class Layer(BaseEstimator):
     """
 
     _parameter_constraints = {}
+    _named_objects = {"kernel_initializer": INITIALIZERS}
 
     @property
     def is_random(self):
@@ -69,6 +73,10 @@ class Layer(BaseEstimator):
     def state(self, input_shape):
         """The arrays kept besides: a dict from name to `State`."""
         return {}
+
+    def least_rows(self, input_shape):
+        """The fewest rows of a batch that can be learned from."""
+        return 1
 
     def frozen(self):
         """A layer that does in training what this one does in prediction."""

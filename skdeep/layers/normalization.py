@@ -1,5 +1,6 @@
 """Batch normalization and layer normalization."""
 
+import math
 from numbers import Real
 
 from sklearn.utils._param_validation import Interval
@@ -15,15 +16,20 @@ class BatchNorm(Layer):
 
     While training, the mean and the variance are those of the mini-batch, with samples
     counted by their weights. Prediction uses running averages of both, so that it does
-    not depend on what else is predicted, and never changes them.
+    not depend on what else is predicted, and never changes them: after step t of
+    training, each is (1 - u) average + u value with u = max(1 - momentum, 1 / t), times
+    the share of a full batch that the batch is.
 
     Of images and signals each channel is normalized, over the samples and all places.
+    Of other inputs a batch of one sample would leave nothing but zeros: it is refused,
+    and a last batch of one sample joins the batch before.
 
     Parameters
     ----------
     momentum : float, default=0.9
-        How much of the running averages each full batch keeps. The first batches
-        count alike, so that the averages never remember where they started.
+        How much of the running averages each full batch keeps. The first
+        1 / (1 - momentum) batches count alike, so that the averages never remember
+        where they started.
 
     epsilon : float, default=1e-5
         Added to the variance before the square root.
@@ -63,6 +69,10 @@ class BatchNorm(Layer):
             "running_variance": State(shape, 1.0),
         }
 
+    def least_rows(self, input_shape):
+        """2, unless a sample has several places: a mean of one number leaves nothing."""
+        return 2 if math.prod(input_shape[:-1]) == 1 else 1
+
     def frozen(self):
         return _FrozenBatchNorm(self.momentum, self.epsilon)
 
@@ -75,7 +85,6 @@ class BatchNorm(Layer):
         x, flat_out = _by_place(x), _by_place(out)
         scope.call(
             kernels.batch_norm_forward,
-            scratch=features,
             x=x,
             weight=scope.shared["weight"],
             step=scope.shared["step"],
@@ -95,7 +104,6 @@ class BatchNorm(Layer):
         out = scope.buffer("out", x.shape)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=x.shape[-1:],
             x=_by_place(x),
             epsilon=float(self.epsilon),
             **scope.parameters,
@@ -154,7 +162,6 @@ class _FrozenBatchNorm(BatchNorm):
         zeros = scope.buffer("zeros", features)
         scope.call(
             kernels.batch_norm_inference,
-            scratch=features,
             x=_by_place(d_out),
             epsilon=float(self.epsilon),
             scale=scope.parameters["scale"],
@@ -227,7 +234,6 @@ class LayerNorm(Layer):
         d_x = scope.buffer("d_x", d_out.shape)
         scope.call(
             kernels.layer_norm_backward_input,
-            scratch=scope["normalized"].shape,
             d_out=_by_place(d_out),
             normalized=scope["normalized"],
             scale=scope.parameters["scale"],

@@ -11,6 +11,7 @@ from skdeep.layers.window import (
     by_place,
     check_image,
 )
+from skdeep.messages import plain
 from skdeep.program import ROWS
 
 _PARAMETERS = """Parameters
@@ -53,8 +54,8 @@ class _Pool(Layer):
             last = (window.out_size[axis] - 1) * window.strides[axis] - before
             if before >= size or last >= window.in_size[axis]:
                 raise ValueError(
-                    f"with padding={self.padding!r}, a window of pool_size="
-                    f"{self.pool_size!r} would lie outside of the input."
+                    f"with padding={plain(self.padding)!r}, a window of pool_size="
+                    f"{plain(self.pool_size)!r} would lie outside of the input."
                 )
         return window.output_shape(input_shape[-1])
 
@@ -98,7 +99,6 @@ class MaxPool(_Pool):
     def _write(self, scope, window, x, out, largest, **mask):
         scope.call(
             kernels.max_pool_forward,
-            scratch=window.image(out).shape,
             x=window.image(x),
             **_geometry(window),
             **mask,
@@ -111,7 +111,6 @@ class MaxPool(_Pool):
         window = self._window(d_x.shape[1:])
         scope.call(
             kernels.max_pool_backward,
-            scratch=window.image(d_out).shape,
             d_out=window.image(d_out),
             largest=window.image(scope["largest"]),
             **_geometry(window),
@@ -148,7 +147,6 @@ class AveragePool(_Pool):
         window = self._window(d_x.shape[1:])
         scope.call(
             kernels.average_pool_backward,
-            scratch=window.image(d_out).shape,
             d_out=window.image(d_out),
             **_geometry(window),
             d_x=window.image(d_x),
@@ -216,14 +214,11 @@ class GlobalMaxPool(_GlobalPool):
 
     def backward_input(self, scope, d_out):
         x, d_x = by_place(scope["x"]), scope.buffer("d_x", scope["x"].shape)
-        mask = scope.buffer("largest", x.shape, "bool")
         scope.call(
             kernels.global_max_pool_backward,
-            scratch=d_out.shape,
             x=x,
             out=scope["out"],
             d_out=d_out,
-            mask=mask,
             d_x=by_place(d_x),
         )
         return d_x

@@ -7,6 +7,7 @@ from skdeep.layers.composition import Composition, present_layers
 from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
 from skdeep.layers.layer import Layer
+from skdeep.messages import plain
 
 
 class Residual(Composition, Layer):
@@ -66,6 +67,11 @@ class Residual(Composition, Layer):
     def parameters(self, input_shape):
         return self._variables("parameters", input_shape)
 
+    def least_rows(self, input_shape):
+        return max(
+            layer.least_rows(shape) for _, layer, shape, _ in self._all_steps(input_shape)
+        )
+
     def frozen(self):
         return self._with_layers("frozen")
 
@@ -95,7 +101,7 @@ class Residual(Composition, Layer):
                 out_shape = tuple(layer.output_shape(shape))
             except ValueError as error:
                 raise ValueError(
-                    f"its layer {name!r}, {layer!r}, cannot take inputs of shape "
+                    f"its layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
                     f"{shape}: {error}"
                 ) from error
             steps.append((name, layer, shape, out_shape))

@@ -4,6 +4,7 @@ import math
 from numbers import Integral
 
 from skdeep.layers.layer import Layer
+from skdeep.messages import plain
 from skdeep.program import ROWS
 
 
@@ -60,14 +61,14 @@ class Reshape(_Rearrangement):
         wrong = [n for n in shape if not isinstance(n, Integral) or n == 0 or n < -1]
         if wrong or shape.count(-1) > 1:
             raise ValueError(
-                f"target_shape={shape} must be whole numbers above 0, of which one may "
-                "be -1."
+                f"target_shape={plain(shape)} must be whole numbers above 0, of which one "
+                "may be -1."
             )
         total = math.prod(input_shape)
         known = math.prod(n for n in shape if n != -1)
         if total % known or (-1 not in shape and total != known):
             raise ValueError(
-                f"{total} numbers do not make an array of shape {shape}, which has "
+                f"{total} numbers do not make an array of shape {plain(shape)}, which has "
                 f"{'a multiple of ' if -1 in shape else ''}{known}."
             )
         return tuple(total // known if n == -1 else int(n) for n in shape)

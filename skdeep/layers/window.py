@@ -6,6 +6,8 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.kernels import WINDOW_LIMIT
+from skdeep.messages import plain
 from skdeep.program import ROWS
 
 _WHOLE = [Interval(Integral, 1, None, closed="left"), tuple, list]
@@ -65,6 +67,13 @@ class Window:
         before, out_size = [], []
         for axis in range(n):
             reach = (size[axis] - 1) * dilation[axis] + 1
+            if size[axis] > 1 and dilation[axis] > 1 and dilation[axis] >= axes[axis]:
+                raise ValueError(
+                    f"dilation={dilation[axis]} is more than an input of {axes[axis]} "
+                    f"places allows: of the {size[axis]} places of a window ({name}) all "
+                    "but one would be padding. It must be at most "
+                    f"{max(axes[axis] - 1, 1)}."
+                )
             first, last = _padding(padding, axis, n, axes[axis], reach, strides[axis])
             room = axes[axis] + first + last - reach
             if room < 0:
@@ -75,6 +84,11 @@ class Window:
                 )
             before.append(first)
             out_size.append(room // strides[axis] + 1)
+        if math.prod(size) >= WINDOW_LIMIT:
+            raise ValueError(
+                f"{name}={size} makes windows of {math.prod(size)} places; they must have "
+                f"fewer than {WINDOW_LIMIT}."
+            )
 
         def both(values, fill):
             return tuple(values) if n == 2 else (fill, *values)
@@ -132,10 +146,13 @@ def _per_axis(name, value, n):
     if len(values) != n:
         kind = "signals have 1 axis" if n == 1 else "images have 2 axes"
         raise ValueError(
-            f"{name}={value!r} has {len(values)} numbers, but {kind} besides channels."
+            f"{name}={plain(value)!r} has {len(values)} numbers, but {kind} besides "
+            "channels."
         )
-    if not all(isinstance(v, Integral) and v >= 1 for v in values):
-        raise ValueError(f"{name}={value!r} must be whole numbers of at least 1.")
+    if not all(isinstance(v, Integral) and 1 <= v < WINDOW_LIMIT for v in values):
+        raise ValueError(
+            f"{name}={plain(value)!r} must be whole numbers from 1 to {WINDOW_LIMIT - 1}."
+        )
     return tuple(int(v) for v in values)
 
 
@@ -149,15 +166,17 @@ def _padding(padding, axis, n, size, reach, stride):
     if not isinstance(padding, Integral):
         if len(padding) != n:
             raise ValueError(
-                f"padding={padding!r} must have an entry for each of {n} axes: a number, "
-                "or a pair for before and after."
+                f"padding={plain(padding)!r} must have an entry for each of {n} axes: a "
+                "number, or a pair for before and after."
             )
         padding = padding[axis]
     pair = (padding, padding) if isinstance(padding, Integral) else tuple(padding)
-    if len(pair) != 2 or not all(isinstance(p, Integral) and p >= 0 for p in pair):
+    if len(pair) != 2 or not all(
+        isinstance(p, Integral) and 0 <= p < WINDOW_LIMIT for p in pair
+    ):
         raise ValueError(
-            f"padding={padding!r} must be whole numbers of at least 0: one, or a pair for "
-            "before and after."
+            f"padding={plain(padding)!r} must be whole numbers from 0 to "
+            f"{WINDOW_LIMIT - 1}: one, or a pair for before and after."
         )
     return int(pair[0]), int(pair[1])
 

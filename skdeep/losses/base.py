@@ -28,6 +28,15 @@ class Loss(BaseEstimator):
     soft_targets : bool
         Whether targets may be probabilities instead of classes.
 
+    joint_outputs : bool
+        Whether the loss compares the outputs of classes that exclude each other: then
+        there is one output for each class, for two classes as well, and there are no
+        multilabel targets.
+
+    label_weight : ndarray of shape (2, n_outputs) or None
+        What the loss of each output is multiplied by: the first row, plus the second
+        times the target. None for ones.
+
     Examples
     --------
     >>> import numpy as np
@@ -47,6 +56,8 @@ class Loss(BaseEstimator):
     task = None
     probabilistic = False
     soft_targets = False
+    joint_outputs = False
+    label_weight = None
     _parameter_constraints = {}
 
     def value(self, target, z):
@@ -87,6 +98,26 @@ class Loss(BaseEstimator):
         """Predictions from raw outputs: probabilities, or means."""
         return z
 
+    def complement(self, z):
+        """1 minus `inverse_link`: of two classes with one output, the first's probability.
+
+        To be defined where ``1 - p`` loses the digits of a small result.
+        """
+        return 1 - self.inverse_link(z)
+
+    def log_inverse_link(self, z):
+        """The logarithm of `inverse_link`.
+
+        To be defined where ``log(p)`` loses digits: where p is close to 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.inverse_link(z))
+
+    def log_complement(self, z):
+        """The logarithm of `complement`."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.complement(z))
+
     def check_target(self, target):
         """Raise a ValueError where a regression target is outside the loss's domain."""
 
@@ -94,13 +125,26 @@ class Loss(BaseEstimator):
         """The loss for a type of target, as `sklearn.utils.multiclass` names them."""
         return self
 
+    def with_label_weight(self, label_weight):
+        """This loss, with each output's multiplied by a weight; see `label_weight`.
+
+        Raises
+        ------
+        ValueError
+            Where the loss does not tell the outputs apart.
+        """
+        raise ValueError(
+            f"class_weight of multilabel targets weighs each label's own loss, which "
+            f"{type(self).__name__} does not tell from the others'. Use one of "
+            "'cross_entropy', 'focal', 'hinge' and 'squared_hinge', or class_weight=None."
+        )
+
     def emit(self, scope, z, target, weight):
         """Write the call that computes losses and gradient; return both buffers."""
         losses = scope.buffer("losses", (ROWS,))
         d_z = scope.buffer("d_z", z.shape)
         scope.call(
             self._kernel(),
-            scratch=z.shape,
             z=z,
             target=target,
             weight=weight,
@@ -130,6 +174,8 @@ class KernelLoss(Loss):
 
     def _evaluate(self, target, z):
         z = np.ascontiguousarray(z)
+        if z.dtype not in (np.float32, np.float64):
+            z = z.astype(np.float64)
         inputs = {
             "z": z,
             "target": np.ascontiguousarray(target, dtype=z.dtype),

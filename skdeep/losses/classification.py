@@ -5,14 +5,16 @@ labels of multilabel targets. With several independent outputs, a sample's loss 
 mean over them.
 """
 
+from copy import copy
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
 from skdeep.losses.base import KernelLoss, Loss
+from skdeep.program import Buffer
 
 _GAMMA = [Interval(Real, 0, None, closed="left")]
 
@@ -20,17 +22,53 @@ _GAMMA = [Interval(Real, 0, None, closed="left")]
 class _Softmax(KernelLoss):
     task = "classification"
     probabilistic = True
+    joint_outputs = True
 
     def inverse_link(self, z):
         return softmax(z, axis=1)
 
+    def log_inverse_link(self, z):
+        return log_softmax(z, axis=1)
 
-class _Sigmoid(KernelLoss):
+
+class _IndependentOutputs(KernelLoss):
+    """A loss whose kernel takes weights of labels."""
+
     task = "classification"
+
+    def with_label_weight(self, label_weight):
+        weighted = copy(self)
+        weighted.label_weight = label_weight
+        return weighted
+
+    def _kernel_parameters(self):
+        array = self.label_weight
+        buffer = None if array is None else Buffer("label_weight", array.shape, array=array)
+        return super()._kernel_parameters() | {"label_weight": buffer}
+
+
+class _Sigmoid(_IndependentOutputs):
     probabilistic = True
+
+    def resolve(self, target_type):
+        if target_type == "multiclass":
+            raise ValueError(
+                f"{self!r} is for two classes and for labels: its probabilities of many "
+                "classes would not sum to 1. Use CrossEntropy() or Focal()."
+            )
+        return self
 
     def inverse_link(self, z):
         return expit(z)
+
+    def complement(self, z):
+        return expit(-z)
+
+    def log_inverse_link(self, z):
+        return log_expit(z)
+
+    def log_complement(self, z):
+        return log_expit(-z)
 
 
 class SoftmaxCrossEntropy(_Softmax):
@@ -161,7 +199,7 @@ class KLDivergence(_Softmax):
     soft_targets = True
 
 
-class Hinge(KernelLoss):
+class Hinge(_IndependentOutputs):
     """max(0, 1 - s z) with s = 1 for the class and -1 for all others.
 
     Two classes give the support vector machine's loss on one output; more classes one
@@ -180,11 +218,10 @@ class Hinge(KernelLoss):
     array([0. , 1.5])
     """
 
-    task = "classification"
     kernel = kernels.hinge
 
 
-class SquaredHinge(KernelLoss):
+class SquaredHinge(_IndependentOutputs):
     """max(0, 1 - s z)^2 with s = 1 for the class and -1 for all others.
 
     References
@@ -199,7 +236,6 @@ class SquaredHinge(KernelLoss):
     array([2.25])
     """
 
-    task = "classification"
     kernel = kernels.squared_hinge
 
 
@@ -223,6 +259,7 @@ class MulticlassHinge(Loss):
     """
 
     task = "classification"
+    joint_outputs = True
 
     def value(self, target, z):
         return (1 - target + z).max(axis=1) - (target * z).sum(axis=1)
@@ -234,16 +271,20 @@ class MulticlassHinge(Loss):
         return gradient
 
 
-def smooth(target, label_smoothing):
+def smooth(target, label_smoothing, n_classes=None):
     """Move a share of each target's weight to all classes alike (Szegedy et al. 2016).
 
     Parameters
     ----------
     target : ndarray of shape (n_rows, n_outputs)
-        One column for each class, or one for each pair of classes.
+        One column for each class, or one for each pair of classes, such as a label.
 
     label_smoothing : float
         The share, in [0, 1).
+
+    n_classes : int or None, default=None
+        How many classes exclude each other: None for as many as there are columns, or
+        two for one column; 2 for labels.
 
     Returns
     -------
@@ -256,7 +297,7 @@ def smooth(target, label_smoothing):
     >>> smooth(np.array([[1.0, 0.0, 0.0, 0.0]]), 0.2)
     array([[0.85, 0.05, 0.05, 0.05]])
     """
-    n_classes = max(target.shape[1], 2)
+    n_classes = n_classes or max(target.shape[1], 2)
     return (1 - label_smoothing) * target + np.asarray(
         label_smoothing / n_classes, dtype=target.dtype
     )

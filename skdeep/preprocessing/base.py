@@ -19,6 +19,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.inputs import NUMBERS, convert_input, sum_duplicates
+from skdeep.messages import plain
 from skdeep.preprocessing.blocks import (
     checked_axes,
     count_features,
@@ -154,7 +156,7 @@ class BaseScaler(
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
-                sample_weight,
+                convert_input(sample_weight, name="sample_weight"),
                 X,
                 dtype=np.float64,
                 ensure_non_negative=True,
@@ -231,10 +233,10 @@ class BaseScaler(
                 f"{self._sparse_hint}, or pass X.toarray()."
             )
         return check_array(
-            X,
+            sum_duplicates(convert_input(X, allow_nan=self._allows_nan)),
             accept_sparse=("csr", "csc") if self._accepts_sparse() else False,
             accept_large_sparse=True,
-            dtype="numeric",
+            dtype=NUMBERS,
             ensure_all_finite="allow-nan" if self._allows_nan else True,
             force_writeable=writeable,
             allow_nd=True,
@@ -275,7 +277,7 @@ class BaseScaler(
             raise ValueError(
                 f"X has {X.ndim} axes and features of shape {shape}, but "
                 f"{type(self).__name__} is expecting {self._ndim} axes and features of "
-                f"shape {self._feature_shape} on feature_axes={self.feature_axes}."
+                f"shape {self._feature_shape} on feature_axes={plain(self.feature_axes)}."
             )
 
     def __sklearn_tags__(self):

@@ -5,11 +5,13 @@ one, and no array of the size of X is made on the way. Rows of few features are 
 by side, as NumPy is slow on short rows.
 """
 
+from math import prod
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 
+from skdeep.messages import plain
 from skdeep.threads import run_pieces, threads
 
 #: Values in a block: 512 kB in float32.
@@ -25,17 +27,18 @@ def checked_axes(feature_axes, X):
     for axis in (feature_axes,) if single else feature_axes:
         if not isinstance(axis, Integral) or not -X.ndim <= axis < X.ndim:
             raise ValueError(
-                f"feature_axes={feature_axes!r} does not fit X with {X.ndim} axes: "
+                f"feature_axes={plain(feature_axes)!r} does not fit X with {X.ndim} axes: "
                 f"expected numbers from 1 to {X.ndim - 1}, or from {1 - X.ndim} to -1."
             )
         axes.append(int(axis) % X.ndim)
     if 0 in axes:
         raise ValueError(
-            f"feature_axes={feature_axes!r} of X with {X.ndim} axes has the first one, "
-            "which is that of the samples. Name other axes, or () for one scale of all."
+            f"feature_axes={plain(feature_axes)!r} of X with {X.ndim} axes has the first "
+            "one, which is that of the samples. Name other axes, or () for one scale of "
+            "all."
         )
     if len(set(axes)) < len(axes):
-        raise ValueError(f"feature_axes={feature_axes!r} names an axis twice.")
+        raise ValueError(f"feature_axes={plain(feature_axes)!r} names an axis twice.")
     if issparse(X) and axes != [1]:
         raise ValueError("Sparse X is scaled by its columns: set feature_axes=-1.")
     return tuple(sorted(axes))
@@ -43,12 +46,12 @@ def checked_axes(feature_axes, X):
 
 def count_features(X, axes):
     """How many features there are."""
-    return int(np.prod([X.shape[axis] for axis in axes], dtype=int))
+    return prod(X.shape[axis] for axis in axes)
 
 
 def count_rows(X, axes):
     """How many values each feature has."""
-    return int(np.prod([n for i, n in enumerate(X.shape) if i not in axes], dtype=int))
+    return prod(n for i, n in enumerate(X.shape) if i not in axes)
 
 
 def float_type(dtype):
@@ -130,8 +133,12 @@ def map_rows(function, X, out, axes, size=BLOCK):
         if not np.may_share_memory(result, target):
             target[...] = result.reshape(target.shape)
 
+    parts = list(_slices(samples, count, size))
+    if len(parts) == 1:  # there is nothing to share, and a row waits for its result
+        fill(parts[0])
+        return
     with threads(10.0 * X.size):
-        run_pieces([[(fill, (part,))] for part in _slices(samples, count, size)])
+        run_pieces([[(fill, (part,))] for part in parts])
 
 
 def map_columns(function, X, out, axes, parameters):
@@ -162,7 +169,10 @@ def column_indices(X):
 
 def _features_last(axes, *arrays):
     """Views of arrays with the features' axes last; of two axes if all allow that."""
-    moved = [np.moveaxis(X, axes, range(X.ndim - len(axes), X.ndim)) for X in arrays]
+    last = tuple(range(arrays[0].ndim - len(axes), arrays[0].ndim))
+    moved = arrays
+    if axes != last:
+        moved = [np.moveaxis(X, axes, last) for X in arrays]
     if all(X.flags.c_contiguous for X in moved):
         return [X.reshape(-1, count_features(arrays[0], axes)) for X in moved]
     return moved

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.messages import plain
 from skdeep.preprocessing.base import NothingMeasured
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.elementwise import ElementwiseScaler
@@ -72,7 +73,7 @@ class LogScaler(ElementwiseScaler):
         if unit.shape not in ((), (count,)) or not (np.isfinite(unit) & (unit > 0)).all():
             raise ValueError(
                 f"unit must be a positive number, {count} of them, or 'median'. Got "
-                f"{self.unit!r}."
+                f"{plain(self.unit)!r}."
             )
         self.unit_ = np.broadcast_to(unit, (count,)).copy()
 

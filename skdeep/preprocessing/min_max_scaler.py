@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdeep.messages import plain
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.extremes import Extremes
@@ -69,7 +70,7 @@ class MinMaxScaler(AffineScaler):
         if not low < high:
             raise ValueError(
                 "Minimum of desired feature range must be smaller than maximum. Got "
-                f"{self.feature_range}."
+                f"{plain(self.feature_range)}."
             )
         return Extremes.of(X, axes, weight)
 

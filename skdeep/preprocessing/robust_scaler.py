@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.utils._param_validation import Interval
 
+from skdeep.messages import plain
 from skdeep.preprocessing.affine import AffineScaler, is_rounding, without_zeros
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
@@ -130,8 +131,8 @@ class RobustScaler(AffineScaler):
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise ValueError(
-                f"Invalid quantile range: {self.quantile_range}. Expected two numbers from "
-                "0 to 100, the smaller one first."
+                f"Invalid quantile range: {plain(self.quantile_range)}. Expected two "
+                "numbers from 0 to 100, the smaller one first."
             )
         return np.array([low / 100, 0.5, high / 100, 0.0, 1.0])
 

@@ -29,6 +29,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
 
 from skdeep.preprocessing.standard_scaler import StandardScaler
+from skdeep.targets import present_numbers
 
 #: Parameters of other libraries' regressors that hold features and targets together.
 _MIXED = {"eval_set", "validation_data"}
@@ -74,8 +75,8 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
 
     This is scikit-learn's `TransformedTargetRegressor` with what a network needs: sample
     weights reach the scaler, validation targets (`y_val`) are scaled, and `partial_fit`
-    keeps the scale. Targets are scaled, and predictions scaled back, in float64, whatever type X
-    has: float32 would round targets in millions.
+    keeps the scale. Targets are scaled, and predictions scaled back, in float64, whatever
+    type X has: float32 would round targets in millions.
 
     Parameters
     ----------
@@ -284,6 +285,7 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
 def _checked(y, name="y"):
     if y is None:
         raise ValueError("TargetScaler requires y to be passed, but the target y is None.")
+    y = present_numbers(y, name)
     y = check_array(y, ensure_2d=False, dtype="numeric", input_name=name)
     return y.astype(np.float64, copy=False)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# A tolerance up to this asks for full precision; at a larger one solvers stop.
+FULL_PRECISION = 1e-6
 # Slopes of the cost smaller than this share of all costs are rounding errors.
 _FLAT = 1e-13
 
@@ -76,28 +78,32 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     -------
     solution : Solution
     """
+    margins = problem.margins(w, 0.0)
     if best_b and problem.intercept and not problem.squared:
-        b = best_intercept(problem, problem.margins(w, 0.0))
+        b = best_intercept(problem, margins)
     alpha = feasible(problem, alpha)
-    objective = problem.primal(w, b, problem.margins(w, b))
-    dual = problem.dual(alpha)
+    dual = problem.dual(alpha, problem.combine(alpha))
     if dual < 0 and problem.constant == 0:
         alpha = _best_multiple(problem, alpha)
-        dual = problem.dual(alpha)
+        dual = problem.dual(alpha, problem.combine(alpha))
+    if b:
+        margins = margins + problem.sign * b
+    objective = problem.primal(w, b, margins)
     gap = max(objective - dual, 0.0)
     return Solution(w, float(b), alpha, objective, gap / objective if gap else 0.0, n_iter)
 
 
 def best_intercept(problem, margins):
-    """The b of least cost for fixed coefficients: a weighted quantile.
+    """The b of least cost for fixed coefficients.
 
-    The cost is piecewise linear in b and changes its slope by cost_i where row i's
-    error begins. Where the minimum is an interval, its middle is taken.
+    Row i's error begins at a corner. Between corners the slope of the cost is constant,
+    so that the minimum is a weighted quantile of the corners, or is linear, where errors
+    are squared. Where the minimum is an interval, its middle is taken.
 
     Parameters
     ----------
     problem : Problem
-        What is minimized, with errors that are not squared.
+        What is minimized.
 
     margins : ndarray of shape (n_rows,)
         The margins with b = 0.
@@ -108,16 +114,40 @@ def best_intercept(problem, margins):
     """
     corners = problem.sign * (problem.threshold - margins)
     order = np.argsort(corners, kind="stable")
-    slopes = np.cumsum(problem.cost[order])
+    corners, cost = corners[order], problem.cost[order]
+    above = problem.sign[order] > 0
+    if problem.squared:
+        return _squared_minimum(corners, cost, above, problem.pull[1])
+    slopes = np.cumsum(cost)
     flat = _FLAT * slopes[-1]
     # the slope after each corner
-    slopes -= problem.cost[problem.sign > 0].sum() + problem.pull[1]
+    slopes -= cost[above].sum() + problem.pull[1]
     i = min(int(np.searchsorted(slopes, -flat)), len(order) - 1)
     if slopes[i] <= flat and i + 1 < len(order):
         # corners that weigh next to nothing do not end a flat stretch
         j = min(int(np.searchsorted(slopes, flat, side="right")), len(order) - 1)
-        return 0.5 * float(corners[order[i]] + corners[order[j]])
-    return float(corners[order[i]])
+        return 0.5 * float(corners[i]) + 0.5 * float(corners[j])
+    return float(corners[i])
+
+
+def _squared_minimum(corners, cost, above, pull):
+    """Where the slope is zero of squared errors below (`above`) or above sorted corners."""
+    # half the slope at a corner: its rows' costs times the distances from their corners
+    up, down = np.where(above, cost, 0.0), np.where(above, 0.0, cost)
+    weight = np.cumsum(down) + (up.sum() - np.cumsum(up))
+    origin = corners[0]
+    moment = up * (corners - origin), down * (corners - origin)
+    moment = np.cumsum(moment[1]) + (moment[0].sum() - np.cumsum(moment[0]))
+    slopes = weight * (corners - origin) - moment - 0.5 * pull
+    flat = _FLAT * float(cost.sum()) * float(corners[-1] - origin)
+    i = int(np.searchsorted(slopes, -flat))  # the first that is not below zero
+    j = int(np.searchsorted(slopes, flat, side="right")) - 1  # the last not above
+    if i <= j:
+        return 0.5 * float(corners[i]) + 0.5 * float(corners[j])
+    # on the line from corner i - 1 to corner i, or before the first or after the last
+    k = max(i - 1, 0) if i < len(corners) else len(corners) - 1
+    line = (weight[k], moment[k]) if i else (up.sum(), float(up @ (corners - origin)))
+    return origin + (line[1] + 0.5 * pull) / line[0]
 
 
 def feasible(problem, alpha):
@@ -192,7 +222,7 @@ def dual_guess(problem, w, b):
 def _best_multiple(problem, alpha):
     """The multiple of feasible dual variables whose bound is the best."""
     linear = float(problem.threshold @ alpha)
-    quadratic = linear - problem.dual(alpha)
+    quadratic = linear - problem.dual(alpha, problem.combine(alpha))
     if quadratic <= 0:
         return alpha
     best = max(linear / (2 * quadratic), 0.0)

@@ -14,17 +14,18 @@ from skdeep import kernels
 from skdeep.executor import bind
 from skdeep.kernels.reference.coordinate_descent import DONE, EPOCHS
 from skdeep.solvers.certificate import certify
+from skdeep.solvers.interrupt import keeping
 
 # The weight of the intercept's feature, as a share of the rows' mean squared norm.
 _INTERCEPT_WEIGHT = 0.03
-# Epochs between two looks at the gap.
-_EPOCHS = 10
-# Below this gap, ten epochs that do not make it three times as small are too slow.
-_SLOW_BELOW = 1e-3
+# Visits of each row between two looks at the gap, which costs about half as many.
+_VISITS = 10
+# How alike the gradients must be for the first look, and how much more so for the next.
+_ALIKE, _SHARPER = 0.1, 0.03
 _SEED = 20081
 
 
-def minimize_coordinate_descent(problem, *, tol, max_iter):
+def minimize_coordinate_descent(problem, *, tol, max_iter, is_slow):
     """Minimize by epochs of dual coordinate descent.
 
     The order of the rows is drawn, but always alike: two runs give the same bits.
@@ -40,75 +41,89 @@ def minimize_coordinate_descent(problem, *, tol, max_iter):
     max_iter : int
         The largest number of epochs.
 
+    is_slow : callable
+        Tells from the problem, the gaps so far and the dual variables whether what is
+        left is done faster by other means.
+
     Returns
     -------
     solution : Solution
         The one with the smallest gap that was seen.
     """
     descent = _Descent(problem)
-    best, before, epochs = None, np.inf, 0
-    while best is None or (best.gap > tol and epochs < max_iter):
-        epochs = descent.run(min(_EPOCHS, max_iter - epochs), accuracy=tol)
-        found = certify(problem, descent.w.copy(), descent.b, descent.alpha, epochs)
+    best, gaps = None, []
+    while best is None or (best.gap > tol and descent.epochs < max_iter):
+        with keeping(best):
+            descent.run(max_iter)
+        w, b, alpha = descent.w.copy(), descent.b, descent.alpha.copy()
+        found = certify(problem, w, b, alpha, descent.epochs)
+        # what combines the rows to w, though nearly feasible only
+        found = replace(found, alpha=alpha)
         if best is None or found.gap < best.gap:
             best = found
-        if best.gap < _SLOW_BELOW and found.gap > before / 3:
-            break  # what is left is done faster by other means
-        before = found.gap
-    return replace(best, n_iter=epochs)
+        gaps.append(found.gap)
+        if is_slow(problem, gaps, alpha):
+            break
+    return replace(best, n_iter=descent.epochs)
 
 
 class _Descent:
-    """The kernel's arrays, and the multiplier of the intercept."""
+    """The kernel's arrays."""
 
     def __init__(self, problem):
         self._problem = problem
         n, norms = problem.n_rows, problem.squared_norms
-        self._rho = _INTERCEPT_WEIGHT * float(norms.mean()) * problem.intercept
-        if problem.intercept and not self._rho:
-            self._rho = 1.0
+        rho = _INTERCEPT_WEIGHT * float(norms.mean()) * problem.intercept
+        if problem.intercept and not rho:
+            rho = 1.0
         ridge = 0.5 / problem.cost if problem.squared else np.zeros(n)
-        curvature = problem.repeated(norms) + self._rho + ridge
-        self._weights = np.zeros(problem.n_columns + 1)
+        curvature = problem.repeated(norms) + rho + ridge
         self.alpha = np.zeros(n)
         self._progress = np.array([0, n, _SEED, 0])
-        self._bounds = np.array([np.inf, -np.inf])
+        self._alike = _ALIKE
         self._arguments = {
             **_rows(problem.X),
             "sign": np.ascontiguousarray(problem.sign, dtype=np.float64),
             "threshold": problem.threshold,
-            "limit": np.full(n, np.inf) if problem.squared else problem.cost,
+            "limit": problem.limit,
             "ridge": ridge,
             # a row of zeros moves its alpha to a bound at once
             "curvature": np.maximum(curvature, np.finfo(float).tiny ** 0.5),
-            "rho": self._rho,
+            "rho": rho,
             "tol": 0.0,
-            "epochs": 0,
-            "w": self._weights,
+            "budget": None,
+            "w": np.zeros(problem.n_columns + 1),
             "alpha": self.alpha,
             "order": np.arange(n),
             "progress": self._progress,
-            "bounds": self._bounds,
+            "state": np.array([np.inf, -np.inf, 0.0]),
         }
         kernel = kernels.coordinate_descent
         self._kernel = kernels.sparse_coordinate_descent if problem.sparse else kernel
 
     @property
     def w(self):
-        return self._weights[:-1]
+        return self._arguments["w"][:-1]
 
     @property
     def b(self):
-        return float(self._weights[-1])
+        return float(self._arguments["w"][-1])
 
-    def run(self, epochs, accuracy):
-        """Do so many epochs, then move the multiplier; return the epochs done so far."""
-        arguments = self._arguments | {"epochs": epochs, "tol": accuracy}
-        bind([(self._kernel, arguments)], self._problem.X.shape[0], np.dtype("f8")).run()
-        if self._rho:
-            self._weights[-1] += self._rho * self._problem.balance(self.alpha)
-        self._progress[DONE] = 0
+    @property
+    def epochs(self):
+        """The epochs done so far."""
         return int(self._progress[EPOCHS])
+
+    def run(self, max_iter):
+        """Do epochs until the gradients are alike, or all rows were visited often."""
+        arguments = self._arguments | {
+            "tol": self._alike,
+            "budget": np.array([max_iter - self.epochs, _VISITS * self._problem.n_rows]),
+        }
+        bind([(self._kernel, arguments)], self._problem.X.shape[0], np.dtype("f8")).run()
+        if self._progress[DONE]:
+            self._alike *= _SHARPER
+        self._progress[DONE] = 0
 
 
 def _rows(X):

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdeep.solvers.certificate import Solution
+from skdeep.solvers.interrupt import Interrupted, keeping
 from skdeep.solvers.newton import factorize
 
 _STEPS = 60
@@ -168,7 +169,8 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
     while steps < max_iter and waited < 4:
         smoothed = _Smoothed(problem, beta, sharpness)
         limit = min(_STEPS, max_iter - steps)
-        w, b, beta, n = smoothed.minimize(w, b, limit)
+        with keeping(best):
+            w, b, beta, n = smoothed.minimize(w, b, limit)
         steps += max(n, 1)
         found = certify_multiclass(problem, w, b, beta, steps)
         waited = 0 if found.gap < 0.5 * last or sharpness < _SHARPEST else waited + 1
@@ -198,23 +200,33 @@ class _Smoothed:
         z = problem.outputs(w, b)
         beta, inside = self.respond(z)
         best, n_iter = np.inf, 0
-        while n_iter < max_iter:
-            v, sums = problem.combine(problem.coefficients(beta))
-            size = np.linalg.norm(w - v) / (np.linalg.norm(w) + np.linalg.norm(v) or 1.0)
-            size = max(size, np.abs(sums).sum() / problem.cost.sum())
-            if size <= 1e-14 or (size < 1e-10 and size > 0.5 * best):
-                break
-            best = min(best, size)
-            dw, db = self._step(v - w, sums, inside, max(min(0.05, size), 1e-15 / size))
-            dz = problem.outputs(dw, db)
-            length = self._line_search(w, dw, z, dz)
-            w, b = w + length * dw, b + length * db
-            z = problem.outputs(w, b)
-            before = inside
-            beta, inside = self.respond(z)
-            n_iter += 1
-            if abs(length - 1) < 1e-6 and self.direct and np.array_equal(inside, before):
-                break  # the minimum of this piece, up to rounding
+        try:
+            while n_iter < max_iter:
+                v, sums = problem.combine(problem.coefficients(beta))
+                size = np.linalg.norm(w - v) / (
+                    np.linalg.norm(w) + np.linalg.norm(v) or 1.0
+                )
+                size = max(size, np.abs(sums).sum() / problem.cost.sum())
+                if size <= 1e-14 or (size < 1e-10 and size > 0.5 * best):
+                    break
+                best = min(best, size)
+                dw, db = self._step(v - w, sums, inside, max(min(0.05, size), 1e-15 / size))
+                dz = problem.outputs(dw, db)
+                length = self._line_search(w, dw, z, dz)
+                w, b = w + length * dw, b + length * db
+                z = problem.outputs(w, b)
+                before = inside
+                beta, inside = self.respond(z)
+                n_iter += 1
+                if (
+                    abs(length - 1) < 1e-6
+                    and self.direct
+                    and np.array_equal(inside, before)
+                ):
+                    break  # the minimum of this piece, up to rounding
+        except KeyboardInterrupt as interrupt:
+            found = certify_multiclass(problem, w, b, beta, n_iter)
+            raise Interrupted(found) from interrupt
         return w, b, beta, n_iter
 
     def _step(self, right_w, right_b, inside, accuracy):

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from skdeep.solvers.certificate import best_intercept, certify
+from skdeep.solvers.interrupt import Interrupted, keeping
 from skdeep.solvers.newton import factorize
 
 # The largest share of the way to the boundary that a step goes.
@@ -50,20 +51,21 @@ def minimize_interior_point(problem, *, tol, max_iter):
     if complete:
         return found
     left = max_iter - found.n_iter
-    again, _ = _minimize(problem, tol, left, set_aside=False)
+    with keeping(found):
+        again, _ = _minimize(problem, tol, left, set_aside=False)
     return replace(again, n_iter=found.n_iter + again.n_iter)
 
 
 def _minimize(problem, tol, max_iter, set_aside):
     """A solution, and whether all rows set aside on the way were so rightly."""
-    state = _State(problem)
-    for n_iter in range(max_iter):  # noqa: B007 - it is what is returned
-        if state.gap() <= tol or not state.advance():
-            break
-        if set_aside:
-            state.set_aside()
-    else:
-        n_iter = max_iter
+    state, interrupt, n_iter = _State(problem), None, 0
+    try:
+        while n_iter < max_iter and not state.gap() <= tol and state.advance():
+            n_iter += 1
+            if set_aside:
+                state.set_aside()
+    except KeyboardInterrupt as error:
+        interrupt = error
     u = state.settled.copy()
     u[state.rows] = state.u
     margins = problem.margins(state.w, state.b)
@@ -71,6 +73,8 @@ def _minimize(problem, tol, max_iter, set_aside):
     aside[state.rows] = False
     beyond = margins < problem.threshold
     found = certify(problem, state.w, state.b, problem.cost * u, n_iter)
+    if interrupt is not None:
+        raise Interrupted(found) from interrupt
     return found, np.array_equal(beyond[aside], u[aside] == 1.0)
 
 

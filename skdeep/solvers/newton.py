@@ -11,11 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from skdeep.solvers.certificate import certify
 from skdeep.solvers.conjugate_gradient import solve_on_hyperplane
+from skdeep.solvers.interrupt import Interrupted
 from skdeep.solvers.problem import weighted_gram
 
 # Systems of sparse rows above this size are solved by conjugate gradients.
-_DIRECT_SIZE = 1200
+DIRECT_SIZE = 1200
+# A gradient of this size, relative to its parts, is rounding errors.
+_FLAT = 4e-15
+# Steps without a smaller gradient after which it is as small as it will be.
+_PATIENCE = 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Response:
         return np.clip(u, 0.0, self.limit), inside
 
 
-def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
+def minimize_newton(problem, response, w, b, *, max_iter, tol=0.0):
     """Minimize ||w||^2 / 2 plus a cost whose derivative by the margins is -response.
 
     Parameters
@@ -59,8 +65,9 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     max_iter : int
         The largest number of steps.
 
-    tol : float, default=4e-15
-        The norm of the gradient, relative to its parts, that ends the search.
+    tol : float, default=0.0
+        The norm of the gradient, relative to its parts, that ends the search; what
+        rounding errors make of it ends it, too.
 
     Returns
     -------
@@ -76,36 +83,43 @@ def minimize_newton(problem, response, w, b, *, max_iter, tol=4e-15):
     u, inside = response.at(margins)
     # a step's error in the margins is up to so many times larger in the gradient
     stiffness = 1.0 + float(np.max(response.slope)) * float(problem.squared_norms.max())
-    best, before, care = np.inf, np.inf, 1.0
-    for n_iter in range(max_iter):
-        v = problem.combine(u)
-        slope_b = -problem.balance(u)
-        size, floor = _relative_gradient(problem, w, v, slope_b, u)
-        enough = max(tol, floor)
-        if size <= enough or (size < 1e-9 and size > 0.5 * best):
-            break
-        # where rough steps get nowhere, more of a step's work is worth it
-        care = 0.1 * care if size > 0.3 * before else min(10 * care, 1.0)
-        best, before = min(best, size), size
-        piece = inside, u > 0
-        accuracy = care * min(0.05, size) / np.sqrt(stiffness)
-        accuracy = max(accuracy, 0.1 * enough / (size * stiffness))
-        dw, db = system.step(w, b, v, slope_b, u, inside, accuracy=accuracy)
-        dm = problem.margins(dw, db)
-        length = _line_search(problem, response, w, dw, db, margins, dm)
-        w, b = w + length * dw, b + length * db
-        # the product anew from time to time, before rounding errors add up
-        margins = margins + length * dm if n_iter % 4 != 3 else problem.margins(w, b)
-        u, inside = response.at(margins)
-        if system.exact and abs(length - 1.0) < 1e-6:
-            same = [
-                np.array_equal(*masks) for masks in zip(piece, (inside, u > 0), strict=True)
-            ]
-            if all(same):  # the minimum of this piece, up to rounding
-                n_iter += 1
+    best, before, care, waited = np.inf, np.inf, 1.0, 0
+    n_iter = 0
+    try:
+        for n_iter in range(max_iter):
+            v = problem.combine(u)
+            slope_b = -problem.balance(u)
+            size, floor = _relative_gradient(problem, w, v, slope_b, u)
+            enough = max(tol, _FLAT, floor)
+            waited = 0 if size < best else waited + 1
+            stuck = waited > _PATIENCE or not np.isfinite(size)
+            if size <= enough or (size < 1e-9 and size > 0.5 * best) or stuck:
                 break
-    else:
-        n_iter = max_iter
+            # where rough steps get nowhere, more of a step's work is worth it
+            care = 0.1 * care if size > 0.3 * before else min(10 * care, 1.0)
+            best, before = min(best, size), size
+            piece = inside, u > 0
+            accuracy = care * min(0.05, size) / np.sqrt(stiffness)
+            accuracy = max(accuracy, 0.1 * enough / (size * stiffness))
+            dw, db = system.step(w, b, v, slope_b, u, inside, accuracy=accuracy)
+            dm = problem.margins(dw, db)
+            length = _line_search(problem, response, w, dw, db, margins, dm)
+            w, b = w + length * dw, b + length * db
+            # the product anew from time to time, before rounding errors add up
+            margins = margins + length * dm if n_iter % 4 != 3 else problem.margins(w, b)
+            u, inside = response.at(margins)
+            if system.exact and abs(length - 1.0) < 1e-6:
+                same = [
+                    np.array_equal(*masks)
+                    for masks in zip(piece, (inside, u > 0), strict=True)
+                ]
+                if all(same):  # the minimum of this piece, up to rounding
+                    n_iter += 1
+                    break
+        else:
+            n_iter = max_iter
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(certify(problem, w, b, u, n_iter)) from interrupt
     return w, b, u, n_iter
 
 
@@ -172,7 +186,7 @@ class _NormalEquations:
             return v - w, -np.sign(slope_b) * free
         sign, slope = problem.sign[rows], self._slope[rows]
         small = min(len(rows), problem.n_columns)
-        if problem.sparse and small > _DIRECT_SIZE:
+        if problem.sparse and small > DIRECT_SIZE:
             return self._iterative_step(w, v, slope_b, rows, sign, slope, accuracy)
         if len(rows) <= problem.n_columns:
             return self._row_step(w, v, slope_b, rows, sign, slope)

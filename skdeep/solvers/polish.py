@@ -15,10 +15,11 @@ from dataclasses import replace
 import numpy as np
 
 from skdeep.solvers.certificate import certify
+from skdeep.solvers.interrupt import Interrupted, keeping
 from skdeep.solvers.newton import Response, minimize_newton
 
 # Double precision gives gaps down to about here.
-_EXACT = 1e-13
+EXACT = 1e-13
 _GOOD = 1e-10
 _ROUNDING = 1e-7
 
@@ -26,11 +27,14 @@ _ROUNDING = 1e-7
 _SHARPEST = 1e8
 # Newton steps in a round: where they go round in circles, the next round ends it.
 _STEPS = 60
-# Problems of fewer rows than this are polished as a whole.
-_MANY_ROWS = 2000
+# Rounds without a smaller gap, from a rough start. Where a row may move its own margin so
+# many times its threshold, rounding errors of alpha alone exceed every gap.
+_PATIENCE, _HOPELESS = 12, 1e14
+# Rows that take part in any polish, besides those whose dual variables are inside.
+_FEW_ROWS = 200
 
 
-def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
+def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     """Bring a solution of the hinge loss to full precision.
 
     Parameters
@@ -61,26 +65,29 @@ def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
     rounding = min(rounding / (start.objective or 1.0), _ROUNDING)
     best, last = None, np.inf
     w, b, alpha = start.w, start.b, start.alpha
-    # from here on the proximal term is small beside the rows' products
     size = float(problem.squared_norms.mean()) * float(problem.cost.mean())
+    patience = _PATIENCE if sharpness <= 1.0 and size < _HOPELESS else 3
+    # from here on the proximal term is small beside the rows' products
     enough = min(100.0 / size, 0.1 * _SHARPEST) if size else 0.0
     # and from here on rounding errors are all that could become larger
     sharpness = min(sharpness, 1e3 * enough)
     steps, waited = 0, 0
-    while steps < max_iter and waited < 3:
+    while steps < max_iter and waited < patience:
         slope = sharpness * problem.cost
         response = Response(problem.threshold, slope, alpha, problem.cost)
-        w, b, alpha, n = minimize_newton(
-            problem, response, w, b, max_iter=min(max_iter - steps, _STEPS)
-        )
+        with keeping(best or start):
+            w, b, alpha, n = minimize_newton(
+                problem, response, w, b, max_iter=min(max_iter - steps, _STEPS)
+            )
         steps += max(n, 1)
         found = certify(problem, w, b, alpha, start.n_iter + steps)
         improved = found.gap < 0.5 * last or sharpness <= enough
         waited = 0 if improved else waited + 1
         last = found.gap
-        if best is None or found.gap <= max(best.gap, _EXACT):
+        if best is None or found.gap <= max(best.gap, EXACT):
             best = found
-            if found.gap <= tol and sharpness > enough:
+            # full precision is that of dual variables, too
+            if found.gap <= tol and (sharpness > enough or tol > EXACT):
                 break
         sharpness = min(20 * sharpness, _SHARPEST)
     # of two good ones the polished one has dual variables exactly at their bounds
@@ -89,7 +96,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=_EXACT):
     return replace(best, n_iter=start.n_iter + steps)
 
 
-def polish_near_rows(problem, start, *, sharpness, max_iter):
+def polish_near_rows(problem, start, *, sharpness, max_iter, tol=EXACT):
     """Polish with the rows near the margin, and check the others afterwards.
 
     Rows far from the margin keep their dual variables at the bound they are at. Where
@@ -97,7 +104,7 @@ def polish_near_rows(problem, start, *, sharpness, max_iter):
 
     Parameters
     ----------
-    problem, start, sharpness, max_iter
+    problem, start, sharpness, max_iter, tol
         As in `polish`.
 
     Returns
@@ -105,23 +112,27 @@ def polish_near_rows(problem, start, *, sharpness, max_iter):
     solution : Solution
     """
     part = start.alpha / problem.cost
-    inside = (part > 0.01) & (part < 0.99)
-    share = 0.1 + 1.5 * np.count_nonzero(inside) / problem.n_rows
-    while share < 0.9 and problem.n_rows >= _MANY_ROWS:
+    inside = (part > 0) & (part < 1)
+    count = _FEW_ROWS + 2 * np.count_nonzero(inside) + problem.n_rows // 50
+    while 2 * count < problem.n_rows:
         rest = problem.margins(start.w, start.b) - problem.threshold
-        width = np.quantile(np.abs(rest), share)
-        near = np.abs(rest) <= width
+        distance = np.where(inside, 0.0, np.abs(rest))
+        near = distance <= np.partition(distance, count)[count]
         beyond = ~near & (rest < 0)
         part = problem.restricted(near, beyond)
         begin = replace(start, alpha=start.alpha[near], gap=np.inf)
         left = max_iter - start.n_iter
-        found = polish(part, begin, sharpness=sharpness, max_iter=left)
+        try:
+            found = polish(part, begin, sharpness=sharpness, max_iter=left, tol=tol)
+        except KeyboardInterrupt as interrupt:  # with a solution of the part only
+            raise Interrupted(start) from interrupt
         alpha = np.where(beyond, problem.cost, 0.0)
         alpha[near] = found.alpha
         whole = certify(problem, found.w, found.b, alpha, found.n_iter)
-        if whole.gap <= _EXACT:
+        if whole.gap <= tol:
             return whole
         start = whole if whole.gap < start.gap else replace(start, n_iter=whole.n_iter)
-        share *= 2
+        inside |= near
+        count *= 4
     left = max_iter - start.n_iter
-    return polish(problem, start, sharpness=sharpness, max_iter=left)
+    return polish(problem, start, sharpness=sharpness, max_iter=left, tol=tol)

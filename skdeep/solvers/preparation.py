@@ -1,10 +1,122 @@
-"""The rows as solvers want them: float64, centred, with no more columns than rows."""
+"""The rows as solvers want them: float64, in range, centred, no more columns than rows."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import qr
 from scipy.sparse import csr_array, issparse
+
+# Numbers within these bounds are left as they are: what is made of them is in range, too.
+_ORDINARY = 1e-60, 1e60
+# The sum of all costs where rows are at most 1: up to the largest, their squares are in
+# range, and from the least, one over them.
+_LEAST_COST, _LARGEST_COST = 2.0**-600, 1e150
+
+
+@dataclass(frozen=True)
+class Units:
+    """What rows and targets are divided by, so that nothing over- or underflows.
+
+    Powers of two, which change no digit. Coefficients come out in targets per row.
+
+    Parameters
+    ----------
+    rows, targets : float
+        The units.
+
+    squared : bool
+        Whether errors are squared.
+    """
+
+    rows: float = 1.0
+    targets: float = 1.0
+    squared: bool = False
+
+    def cost(self, cost):
+        """Costs of errors, where the squared norm of w counts once, as before."""
+        cost = cost if self.squared else cost / self.targets
+        return cost * self.rows * self.rows
+
+    def project(self, w, b):
+        """Coefficients and intercept of the data's units in these."""
+        return w * self.rows / self.targets, b / self.targets
+
+    def restore(self, w, b, objective, alpha):
+        """A solution in the data's units."""
+        slope = self.targets / self.rows
+        return (
+            w * slope,
+            b * self.targets,
+            objective * slope * slope,
+            alpha * slope / self.rows,
+        )
+
+
+def choose_units(X, cost, *, squared, targets=None):
+    """The units of rows and targets that a problem can be solved in.
+
+    Parameters
+    ----------
+    X : {ndarray, sparse matrix} of shape (n, n_features)
+        The rows.
+
+    cost : ndarray of shape (n,)
+        What an error costs.
+
+    squared : bool
+        Whether errors are squared.
+
+    targets : ndarray of shape (n,) or None, default=None
+        The targets of a regression.
+
+    Returns
+    -------
+    units : Units
+
+    Raises
+    ------
+    ValueError
+        Where there are none: errors cost so much that the squared norm of w is lost.
+    """
+    largest = _largest(X.data if issparse(X) else X)
+    height = 1.0 if targets is None else _largest(targets)
+    target_unit = 1.0 if _is_ordinary(height) else _power_of_two(height)
+    with np.errstate(over="ignore"):
+        dearest = float(np.sum(cost)) * (height if squared else 1.0) * height
+        scaled = Units(1.0, target_unit, squared).cost(cost)
+        total = float(np.sum(scaled))
+    if total == 0:
+        raise ValueError(
+            "The errors of all samples cost nothing: C times the weights is zero. Give at "
+            "least one sample a weight above zero."
+        )
+    unit = 1.0
+    if not (_is_ordinary(largest) and _is_ordinary(total)):
+        # at least so large that costs do not vanish
+        unit = max(_power_of_two(largest), _power_of_two(np.sqrt(_LEAST_COST / total)))
+    size = min(max(largest, unit), np.finfo(float).max)
+    if not dearest < np.inf or not total * size * size <= _LARGEST_COST:
+        what = "features" if targets is None else "features and targets"
+        height = "" if targets is None else f", targets up to {height:.2g}"
+        raise ValueError(
+            "Errors cost too much for double precision: C times the weights is up to "
+            f"{np.max(cost):.2g}, with features up to {largest:.2g}{height} and "
+            f"{X.shape[0]} samples. Scale the {what} to sizes near 1, or lower C."
+        )
+    return Units(unit, target_unit, squared)
+
+
+def _largest(values):
+    return max(float(np.max(values)), -float(np.min(values))) if values.size else 0.0
+
+
+def _is_ordinary(size):
+    return size == 0 or _ORDINARY[0] <= size <= _ORDINARY[1]
+
+
+def _power_of_two(size):
+    """The next one above, as far as there is one."""
+    return float(np.ldexp(1.0, min(max(int(np.frexp(size)[1]), -900), 1000)))
 
 
 @dataclass(frozen=True)
@@ -44,7 +156,7 @@ class PreparedRows:
         return w, b
 
 
-def prepare(X, weight, *, intercept, rotate=True):
+def prepare(X, weight, *, unit=1.0, intercept, rotate=True):
     """Prepare rows for the solvers.
 
     Dense rows are centred where an intercept takes up the shift: otherwise its digits
@@ -58,6 +170,9 @@ def prepare(X, weight, *, intercept, rotate=True):
 
     weight : ndarray of shape (n,)
         Their weights, for the mean.
+
+    unit : float, default=1.0
+        What the rows are divided by.
 
     intercept : bool
         Whether there is an intercept.
@@ -74,11 +189,15 @@ def prepare(X, weight, *, intercept, rotate=True):
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
+        if unit != 1.0:
+            X = X / unit
         if max(*X.shape, X.nnz) < np.iinfo(np.int32).max:  # half the memory to read
             parts = X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)
             X = csr_array(parts, shape=X.shape)
         return PreparedRows(X)
     X = np.asarray(X, dtype=np.float64)
+    if unit != 1.0:
+        X = X / unit
     mean = rotation = None
     if intercept:
         mean = weight @ X / weight.sum()

@@ -77,6 +77,11 @@ class Problem:
         """|x_i|^2 of the rows of X."""
         return row_norms(self.X, squared=True)
 
+    @property
+    def limit(self):
+        """The largest dual variables."""
+        return np.full(self.n_rows, np.inf) if self.squared else self.cost
+
     def margins(self, w, b):
         """sign_i (x_i . w + b)."""
         z = self.X @ w
@@ -121,12 +126,11 @@ class Problem:
         linear = self.constant - float(np.sum(self.pull[0] * w)) - self.pull[1] * b
         return 0.5 * float(w @ w) + linear + float(self.cost @ loss)
 
-    def dual(self, alpha):
-        """The dual objective at an alpha that is feasible."""
-        v = self.combine(alpha)
+    def dual(self, alpha, v):
+        """The dual objective at an alpha that is feasible and combines the rows to v."""
         value = self.constant + float(self.threshold @ alpha) - 0.5 * float(v @ v)
         if self.squared:
-            value -= float(np.sum(alpha * alpha / (4.0 * self.cost)))
+            value -= float(alpha @ (alpha / (4.0 * self.cost)))
         return value
 
     def restricted(self, near, beyond):

@@ -1,12 +1,12 @@
 """The average of the weights, and how it changes places with the weights in training."""
 
-import warnings
 from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skdeep.executor import Epoch
+from skdeep.notices import warn_user
 
 
 @dataclass
@@ -101,13 +101,13 @@ def keep_average(network, state, settings):
 
 def warn_without_average(network, state):
     """Warn where training ended before the average began."""
-    if state.average is not None and state.epoch and not state.average.count[0]:
-        warnings.warn(
+    if state.ending == "diverged" or state.average is None or not state.epoch:
+        return
+    if not state.average.count[0]:
+        warn_user(
             f"Training ended after epoch {state.epoch}, before the first that "
             f"{network.settings.weight_averaging} counts: no weights were averaged. Let "
-            "it begin earlier, such as StochasticWeightAveraging(start=10).",
-            UserWarning,
-            stacklevel=2,
+            "it begin earlier, such as StochasticWeightAveraging(start=10)."
         )
 
 
@@ -139,7 +139,8 @@ class StatisticsPass:
         self._memory.step = np.zeros(1, dtype=np.int64)
         self._memory.learning_rate = np.zeros(1)
         self._program = network.statistics_program(plan, data, self._memory)
-        self._arrays = self._program.allocate(plan.batch_size)
+        most = max(plan.batch_size, len(memory.index))  # the last batch may be larger
+        self._arrays = self._program.allocate(most)
 
     def run(self, order, sizes, n_full):
         """Go over the batches in this order.
@@ -150,7 +151,7 @@ class StatisticsPass:
             The numbers of the rows; None where a batch is all rows.
 
         sizes : tuple of int
-            The rows of a full batch and, where it is smaller, of the last.
+            The rows of a full batch and, where it has others, of the last.
 
         n_full : int
             How many full batches there are.

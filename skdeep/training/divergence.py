@@ -1,15 +1,57 @@
-"""Where training diverged: the step, and the layer whose gradient blew up first.
+"""What divergence is, and where it began: the step, and the layer that blew up first.
 
-Nothing is watched while training goes well. A failed epoch is done again, one step after
-the other, from a copy of the training state that is taken now and then: random numbers
-are a function of the step, so that everything happens as it did before.
+Training has diverged where an epoch leaves something that is no number any more, or a cost
+beyond all bounds (`what_failed`), or where a fit ends far above where it began
+(`is_far_above`).
+
+Nothing else is watched while training goes well. A failed epoch is done again, one step
+after the other, from a copy of the training state that is taken now and then: random
+numbers are a function of the step, so that everything happens as it did before.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from skdeep.training.state import Snapshot
+
+# No training comes back from so many times the first cost to something useful.
+_BEYOND_ALL_BOUNDS = 1e10
+
+
+def largest_cost(first):
+    """The cost that an epoch may have, given the first one."""
+    return _BEYOND_ALL_BOUNDS * max(1.0, abs(first))
+
+
+def what_failed(cost, largest, network):
+    """Say what an epoch of training left that is infinite, NaN or beyond all bounds.
+
+    Parameters
+    ----------
+    cost : float
+        The epoch's cost.
+
+    largest : float
+        The largest that it may be.
+
+    network : Network
+        The network after the epoch.
+
+    Returns
+    -------
+    failure : str
+        Empty where nothing failed.
+    """
+    if not cost <= largest or math.isinf(cost):
+        return f"the loss became {cost:.3g}"
+    return "" if network.is_finite() else "the weights became too large"
+
+
+def is_far_above(cost, first):
+    """Whether a cost is so much higher than the first that training undid itself."""
+    return cost > first + max(1.0, abs(first))
 
 
 class RestartPoint:
@@ -78,13 +120,16 @@ class Step:
         return self.update_failed or not finite
 
 
-def explain_divergence(steps):
+def explain_divergence(steps, largest=math.inf):
     """Say at which step training diverged, and which layer's gradient did first.
 
     Parameters
     ----------
     steps : iterable of Step
         The steps up to the end of the epoch that failed.
+
+    largest : float, default=inf
+        The largest loss that is none.
 
     Returns
     -------
@@ -94,19 +139,19 @@ def explain_divergence(steps):
     """
     first = last = None
     for step in steps:
-        if step.failed:
+        if step.failed or step.loss > largest:
             return _describe(step, first, last)
         first, last = first or step, step
     return ""
 
 
 def _describe(failed, first, last):
-    if not np.isfinite(failed.loss):
-        what = f"the loss became {failed.loss}"
-    elif failed.update_failed:
+    if np.isfinite(failed.loss) and failed.update_failed:
         what = "the weights became too large"
-    else:
+    elif np.isfinite(failed.loss) and failed.failed:
         what = "the gradient became infinite"
+    else:
+        what = f"the loss became {failed.loss:.3g}"
     text = f", step {failed.number}: {what}."
     layer = _first_to_blow_up(failed, first, last)
     if layer is None:

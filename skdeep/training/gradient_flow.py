@@ -11,6 +11,7 @@ import numpy as np
 from skdeep import kernels
 from skdeep.batch import BatchPlan
 from skdeep.network import StepMemory
+from skdeep.training.series import Series
 
 #: What is recorded for every layer that has a kernel, by its name in the history.
 FLOW_NAMES = (
@@ -178,7 +179,7 @@ def fill_gaps(network, history, n_epochs):
     network : Network
         Whose layers are recorded.
 
-    history : dict of str to list
+    history : dict of str to Series
         What was recorded; gets as many entries as there are epochs.
 
     n_epochs : int
@@ -186,7 +187,7 @@ def fill_gaps(network, history, n_epochs):
     """
     nothing = np.full(len(network.kernel_ranges()), np.nan)
     for name in FLOW_NAMES:
-        entries = history.setdefault(name, [])
+        entries = history.setdefault(name, Series())
         entries.extend([nothing] * (n_epochs - len(entries)))
 
 

@@ -31,7 +31,21 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
 
     record : {"gradients"} or None, default=None
         What is recorded of each iteration besides the loss.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user ended training; the network has the best weights so far.
     """
+    try:
+        _minimize(network, data, state, monitor, record)
+        monitor.finish()
+    except KeyboardInterrupt:
+        monitor.interrupt()
+        raise
+
+
+def _minimize(network, data, state, monitor, record):
     rows, merged = distinct_samples(data)
     weight = np.zeros_like(data.weight)
     weight[rows] = merged / merged.sum()
@@ -51,7 +65,7 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
         last["cost"], last["gradient"] = evaluate(parameters)
         return last["cost"], last["gradient"]
 
-    def explain():
+    def explain(largest):
         step = Step(
             epoch=state.epoch + 1,
             number=1,
@@ -60,7 +74,7 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
             learning_rate=1.0,
             update_failed=False,
         )
-        return explain_divergence([step])
+        return explain_divergence([step], largest)
 
     def end_iteration(intermediate_result):
         # the last evaluation may have been elsewhere on the line that was searched
@@ -105,6 +119,3 @@ def minimize_lbfgs(network, data, state, monitor, record=None):
         monitor.tasks.abandon_epoch()
     except StopIteration:
         pass
-    except KeyboardInterrupt:
-        monitor.interrupt()
-    monitor.finish()

@@ -1,12 +1,13 @@
 """What happens at the end of every epoch: recording, comparing, deciding to stop."""
 
+import math
 import time
-import warnings
 from dataclasses import dataclass
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skdeep.notices import warn_user
+from skdeep.training.divergence import is_far_above, largest_cost, what_failed
 from skdeep.training.state import Snapshot
 
 
@@ -31,6 +32,9 @@ class StoppingRule:
     pauses : bool, default=False
         Whether training only pauses after `max_epochs`, to go on with other data: it
         ends where nothing improves.
+
+    planned : bool, default=False
+        Whether `max_epochs` is the length that training is laid out for.
     """
 
     max_epochs: int
@@ -38,6 +42,7 @@ class StoppingRule:
     n_iter_no_change: int
     restore_best: bool
     pauses: bool = False
+    planned: bool = False
 
 
 class Monitor:
@@ -82,8 +87,8 @@ class Monitor:
         self.verbose = verbose
         self._on_validation = watched != "loss"
         self._compares = watched == state.watched
-        self._in_epoch = False
-        self._before = Snapshot(network, state.average)
+        self._in_epoch = self._told_undefined = False
+        self._before = None
         self._started = time.perf_counter()
         if state.best_weights is None:
             state.best_weights = Snapshot(network, state.average)
@@ -96,7 +101,10 @@ class Monitor:
         self.tasks.begin_epoch(self)
 
     def keep_weights(self):
-        self._before.take(self.network, self.state.average)
+        if self._before is None:
+            self._before = Snapshot(self.network, self.state.average)
+        else:
+            self._before.take(self.network, self.state.average)
         self._in_epoch = True
 
     def end_epoch(self, cost, rates, explain, flow=None):
@@ -111,38 +119,51 @@ class Monitor:
             The learning rate of each of its steps.
 
         explain : callable
-            Says in words where the epoch's cost or weights stopped to be finite, where
-            they did.
+            Says in words where the epoch's cost or weights stopped to be finite, or the
+            cost rose above a given one, where they did.
 
         flow : dict of str to ndarray or None, default=None
             What was measured of the gradients.
         """
-        if not np.isfinite(cost) or not np.isfinite(self.network.parameters).all():
-            self._end_diverged(cost, explain)
-            return
-        self._in_epoch = False
-        self.state.epoch += 1
         values, monitored = {"loss": cost}, cost
-        if self.validate is not None:
+        largest = largest_cost(self._first_cost())
+        failure = what_failed(cost, largest, self.network)
+        if not failure and self.validate is not None:
             validation, value = self.validate()
             values |= validation
             monitored = value if self._on_validation else cost
+            if math.isinf(values["validation_loss"]):
+                failure = "the outputs for the validation data became too large"
+        if failure:
+            self._end_diverged(failure, explain(largest))
+            return
+        self._in_epoch = False
+        self.state.epoch += 1
         self.state.record(rates, monitored=monitored, **values, **(flow or {}))
         if self.verbose:
             self._print(values, rates[-1])
         if self._compares:
-            self._compare(monitored)
+            self._compare(monitored, values)
         if self.state.epoch - self.state.first_epoch >= self.rule.max_epochs:
             self.state.ending = self.state.ending or "max_iter"
         if self.tasks.end_epoch(self):
             self.state.ending = self.state.ending or "callback"
 
-    def _compare(self, monitored):
+    def _first_cost(self):
+        """That of this call; of calls whose data differ, that of the very first."""
+        costs = self.state.history.get("loss", ())
+        number = 0 if self.rule.pauses else self.state.first_epoch
+        return costs[number] if number < len(costs) else math.inf
+
+    def _compare(self, monitored, values):
         state = self.state
-        if monitored > state.best - self.rule.tol:
-            state.waited += 1
-        else:
-            state.waited = 0
+        if math.isnan(monitored):
+            self._tell_undefined()
+            monitored = math.inf
+        if self._on_validation and math.isinf(state.best):
+            self._compare_with_start(monitored, values)
+        fell = monitored < math.inf and monitored <= state.best - self.rule.tol
+        state.waited = 0 if fell else state.waited + 1
         if monitored < state.best:
             if self._on_validation:
                 # else the loss was that of the weights before the epoch's steps
@@ -151,6 +172,32 @@ class Monitor:
             state.best, state.best_epoch = monitored, state.epoch
         if state.waited > self.rule.n_iter_no_change:
             state.ending = "no_improvement"
+
+    def _compare_with_start(self, monitored, values):
+        """Keep the weights that training began with where its first epoch blew up."""
+        if not is_far_above(values["validation_loss"], values["loss"]):
+            return
+        state = self.state
+        now = Snapshot(self.network, state.average)
+        state.best_weights.restore(self.network, state.average)
+        _, value = self.validate()
+        if value < monitored:
+            state.best = value
+        now.restore(self.network, state.average)
+
+    def _tell_undefined(self):
+        """A monitored score that is NaN: an error at first, a warning later."""
+        text = (
+            f"Early stopping watches the {self.state.watched}, which is NaN: it is not "
+            "defined for these validation data{}. Some scores need samples of every class, "
+            "or two samples: give other validation data (X_val and y_val), a larger "
+            "validation_fraction, or another monitor, such as 'loss'."
+        )
+        if math.isinf(self.state.best):
+            raise ValueError(text.format(""))
+        if not self._told_undefined:
+            self._told_undefined = True
+            warn_user(text.format(", and counts as no improvement"))
 
     def _print(self, values, rate):
         texts = [f"{name} {value:.6g}" for name, value in values.items()]
@@ -174,61 +221,62 @@ class Monitor:
 
     def _restores_best(self):
         ended = not self.rule.pauses or self.state.ending == "no_improvement"
-        return self.rule.restore_best and ended and self.state.best_epoch > 0
+        return self.rule.restore_best and ended and self.state.best < math.inf
 
     def interrupt(self):
-        """End training at the user's wish, with the best weights so far."""
+        """End training at the user's wish, with the best weights so far.
+
+        Where an earlier call of `fit` was to go on, and no epoch was done, its weights
+        are the best so far: then training has not ended, but is to be undone.
+        """
         state = self.state
-        state.ending = "interrupted"
-        falling = not self._on_validation and state.best_epoch == state.epoch
-        if not self.network.is_finite() or (state.epoch and not falling):
-            state.best_weights.restore(self.network, self.state.average)
+        if self._in_epoch and 0 < state.epoch == state.first_epoch:
+            return
+        best = self._on_validation or state.best_epoch < state.epoch
+        if not self.network.is_finite():
+            state.best_weights.restore(self.network, state.average)
+        elif self.rule.pauses:
+            pass  # the latest weights are those to go on from
+        elif best and state.best < math.inf:
+            state.best_weights.restore(self.network, state.average)
         elif state.epoch and self._in_epoch:
             # the loss of the last epoch was the lowest: its end is still better
             self._before.restore(self.network, state.average)
-        warnings.warn(
-            f"Training interrupted by user in epoch {state.epoch + 1}; the best "
-            "weights so far were kept.",
-            UserWarning,
-            stacklevel=2,
-        )
+        state.ending = "interrupted"
 
     def check_outcome(self):
         """Warn where training ended too soon, or higher than it began.
 
         In the second case the best weights are restored.
         """
-        if self.state.ending in ("diverged", "interrupted"):
+        state = self.state
+        if state.ending == "diverged":
             return  # and said so
-        costs = self.state.history.get("loss", [0.0])
-        higher = costs[-1] > costs[0] + max(1.0, abs(costs[0]))
-        if higher and not self.rule.restore_best:
-            self.state.best_weights.restore(self.network, self.state.average)
-            self._warn_diverged(f"from a loss of {costs[0]:.6g} to {costs[-1]:.6g}.")
-        elif self.state.ending == "max_iter":
-            warnings.warn(
+        first, last = self._first_cost(), state.history["loss"][-1]
+        if is_far_above(last, first):
+            state.best_weights.restore(self.network, state.average)
+            self._warn_diverged(f"from a loss of {first:.6g} to {last:.6g}.")
+        elif self.rule.restore_best and state.best < math.inf and not state.best_epoch:
+            self._warn_diverged("on the validation data, where no epoch was better.")
+        elif state.ending == "max_iter" and not self.rule.planned:
+            warn_user(
                 f"Maximum iterations (max_iter={self.rule.max_epochs}) reached and the "
-                "optimization hasn't converged yet.",
+                "optimization hasn't converged yet. Raise max_iter; with features that are "
+                "scaled (StandardScaler) fewer suffice.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
 
-    def _end_diverged(self, cost, explain):
-        self.state.ending = "diverged"
-        where = explain()
+    def _end_diverged(self, failure, where):
         self.state.best_weights.restore(self.network, self.state.average)
         epoch = self.state.epoch + 1
-        self._warn_diverged(f"in epoch {epoch}{where or f': the loss became {cost}.'}")
+        self._warn_diverged(f"in epoch {epoch}{where or f': {failure}.'}")
         self.tasks.abandon_epoch()
 
     def _warn_diverged(self, what):
-        if self.state.best_epoch:
-            kept = f"The weights of the best epoch, {self.state.best_epoch}, were kept."
-        else:
-            kept = "The initial weights were kept, since no epoch ended before."
-        warnings.warn(
-            f"Training diverged {what} {kept} Scale the features (StandardScaler), lower "
-            "learning_rate, or set gradient_clip_norm=1.0.",
+        self.state.ending = "diverged"
+        warn_user(
+            f"Training diverged {what} The {self.state.best_name()} were kept. Scale "
+            "the features (StandardScaler), lower learning_rate, or set "
+            "gradient_clip_norm=1.0.",
             ConvergenceWarning,
-            stacklevel=2,
         )

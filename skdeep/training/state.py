@@ -2,9 +2,12 @@
 
 import math
 import re
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from skdeep.training.series import Runs, Series
 
 
 def name_of(value):
@@ -33,6 +36,13 @@ class Snapshot:
         np.copyto(self.parameters, network.parameters)
         np.copyto(self.statistics, network.state)
         self.average = None if average is None else average.copy()
+
+    def copy(self):
+        twin = copy(self)
+        twin.parameters = self.parameters.copy()
+        twin.statistics = self.statistics.copy()
+        twin.average = None if self.average is None else self.average.copy()
+        return twin
 
     def restore(self, network, average=None):
         np.copyto(network.parameters, self.parameters)
@@ -65,14 +75,11 @@ class TrainingState:
     optimizer_state : dict of str to ndarray
         The optimizer's vectors and numbers.
 
-    history : dict of str to list
+    history : dict of str to Series
         What was recorded, an entry for each epoch.
 
-    rates : list of ndarray
-        The learning rates of each epoch's steps: one number where all are alike.
-
-    steps : list of int
-        The steps of each epoch.
+    rates : Runs
+        The learning rate of each step.
 
     watched : str, default="loss"
         What the monitored values are of.
@@ -98,6 +105,9 @@ class TrainingState:
 
     initial_flow : dict or None, default=None
         Where gradients are recorded: how they flowed before the first epoch, and the cost.
+
+    told_plan_ended : bool, default=False
+        Whether it was said that the schedule is at its end.
     """
 
     key: tuple
@@ -106,8 +116,7 @@ class TrainingState:
     first_epoch: int = 0
     optimizer_state: dict = field(default_factory=dict)
     history: dict = field(default_factory=dict)
-    rates: list = field(default_factory=list)
-    steps: list = field(default_factory=list)
+    rates: Runs = field(default_factory=Runs)
     watched: str = "loss"
     best: float = math.inf
     best_epoch: int = 0
@@ -116,22 +125,27 @@ class TrainingState:
     ending: str = ""
     average: object = None
     initial_flow: dict | None = None
+    told_plan_ended: bool = False
 
-    def make_writeable(self):
-        """Copy what was loaded from read-only memory, so that training can go on."""
-        kept = [self.optimizer_state]
-        if self.average is not None:
-            kept.append(vars(self.average))
-        if self.best_weights is not None:
-            kept.append(vars(self.best_weights))
-        for arrays in kept:
-            for name, value in arrays.items():
-                if isinstance(value, np.ndarray) and not value.flags.writeable:
-                    arrays[name] = value.copy()
+    def copy(self):
+        """A copy to train on, which leaves this as it is."""
+        return replace(
+            self,
+            optimizer_state={k: v.copy() for k, v in self.optimizer_state.items()},
+            best_weights=None if self.best_weights is None else self.best_weights.copy(),
+            average=None if self.average is None else self.average.copy(),
+            **self._records(),
+        )
 
     def start(self):
         """Begin another call of `fit`, after those before."""
         self.first_epoch, self.ending = self.epoch, ""
+
+    def best_name(self):
+        """What the best weights so far are, in words."""
+        if self.best_epoch:
+            return f"weights of the best epoch, {self.best_epoch},"
+        return "initial weights, since no epoch was better,"
 
     def watch(self, watched):
         """Compare values of another kind from now on, and forget those of the last."""
@@ -150,20 +164,16 @@ class TrainingState:
             optimizer_state={},
             best_weights=None,
             average=None,
-            history={name: list(values) for name, values in self.history.items()},
-            rates=list(self.rates),
-            steps=list(self.steps),
+            **self._records(),
         )
+
+    def _records(self):
+        """What was recorded, in copies that later epochs do not change."""
+        history = {name: series.copy() for name, series in self.history.items()}
+        return {"history": history, "rates": self.rates.copy()}
 
     def record(self, rates, **values):
         """Append one epoch's learning rates and values to the history."""
-        self.steps.append(len(rates))
-        constant = np.all(rates == rates[0])
-        self.rates.append(np.array(rates[:1] if constant else rates))
+        self.rates.extend(rates)
         for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
-
-    def learning_rates(self):
-        """The learning rate of every step of all epochs."""
-        each = zip(self.rates, self.steps, strict=True)
-        return np.concatenate([np.zeros(0), *(np.broadcast_to(r, n) for r, n in each)])
+            self.history.setdefault(name, Series()).append(value)

@@ -11,6 +11,7 @@ from skdeep.schedules import Progress
 from skdeep.training.averaging import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
 from skdeep.training.gradient_flow import begin_recording, update_ratios
+from skdeep.training.series import Series
 
 # A copy of the training state costs little beside so many steps.
 _RESTART_STEPS = 256
@@ -85,19 +86,23 @@ class Epochs:
         self.state = state
         self._rows = np.flatnonzero(data.weight)
         n, batch_size = len(self._rows), options.batch_size
-        whole = batch_size >= n
+        # too few rows for batch normalization join the batch before
+        too_few = 0 < n % batch_size < network.least_rows
+        whole = batch_size >= n or (too_few and n < 2 * batch_size)
+        self._n_batches = 1 if whole else n // batch_size - too_few
+        rest = 0 if whole else n - self._n_batches * batch_size
         n_batch = data.x.shape[0] if whole else batch_size
         plan = BatchPlan.of(data, n_batch, whole, options.augmentation)
         # of mean 1 for batches, which divide by their rows; of sum 1 for all rows at once
         scale = (1 if whole else n) / data.weight.sum()
         self._data = replace(data, weight=data.weight * scale)
-        self._memory = StepMemory(network, state.key, 0 if whole else batch_size)
+        self._sizes = (n_batch, rest) if rest else (n_batch,)
+        most = 0 if whole else max(self._sizes)
+        self._memory = StepMemory(network, state.key, most)
         self._memory.optimizer_state |= state.optimizer_state
         state.optimizer_state = self._memory.optimizer_state
         self._memory.step[0] = state.step
 
-        rest = 0 if whole else n % batch_size
-        self._sizes = (n_batch, rest) if rest else (n_batch,)
         self._statistics = None
         if state.average is not None:
             self._memory.average = state.average.parameters
@@ -105,7 +110,6 @@ class Epochs:
                 self._statistics = StatisticsPass(network, plan, self._data, self._memory)
         program = network.training_program(plan, self._data, self._memory)
         self._batch, self._last_batch = self._bind(program)
-        self._n_batches = 1 if whole else n // batch_size
         self._order = None if whole else self._rows.copy()
         self.steps = self._n_batches + (rest > 0)
         network.plan = plan
@@ -115,8 +119,8 @@ class Epochs:
             self._probe = begin_recording(network, data, state)
 
     def _bind(self, program):
-        """A program for full batches, and for the last one if it is smaller."""
-        memory = program.allocate(self._sizes[0])
+        """A program for full batches, and for the last one if it has other rows."""
+        memory = program.allocate(max(self._sizes))
         bound = [program.bind(memory, rows) for rows in self._sizes]
         return bound[0], bound[1] if len(bound) > 1 else None
 
@@ -191,7 +195,7 @@ class Epochs:
 
     def _rates(self, epoch, step):
         options = self.options
-        monitored = self.state.history.get("monitored", ())[:epoch]
+        monitored = self.state.history.get("monitored", Series()).first(epoch)
         progress = Progress(epoch, step, self.steps, options.planned_epochs, monitored)
         return options.learning_rate * options.schedule.factors(progress)
 
@@ -202,14 +206,16 @@ class Epochs:
 
     # --- an epoch that failed -----------------------------------------------------
 
-    def explain_divergence(self):
+    def explain_divergence(self, largest):
         """Do the last epochs again to find where they failed, and say so.
+
+        Losses fail above the largest.
 
         The optimizer's state is left as it was at the start; the weights are not.
         """
         state, memory = self.state, self._memory
         with np.errstate(all="ignore"):
-            explanation = explain_divergence(self._replay(state.epoch + 1))
+            explanation = explain_divergence(self._replay(state.epoch + 1), largest)
         self._restart.restore(self.network, state)
         memory.step[0] = state.step = self._restart.step
         return explanation
@@ -264,6 +270,11 @@ def descend(network, data, options, state, monitor):
 
     monitor : Monitor
         Ends every epoch.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the user ended training; the network has the best weights so far.
     """
     epochs = Epochs(network, data, options, state)
     try:
@@ -271,6 +282,7 @@ def descend(network, data, options, state, monitor):
             monitor.start_epoch()
             cost, rates, flow = epochs.run()
             monitor.end_epoch(cost, rates, epochs.explain_divergence, flow)
+        monitor.finish()
     except KeyboardInterrupt:
         monitor.interrupt()
-    monitor.finish()
+        raise

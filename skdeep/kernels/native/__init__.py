@@ -4,17 +4,31 @@ The environment variable ``SKDEEP_KERNELS`` forces a choice: ``reference`` or ``
 ``SKDEEP_ISA`` forces an instruction set: ``baseline``, ``avx2`` or ``avx512``.
 """
 
+import importlib
+import importlib.util
 import os
 
 import threadpoolctl
 
-try:
-    from skdeep.kernels.native import _skdeep_native as extension
+_EXTENSION = "skdeep.kernels.native._skdeep_native"
+_ABSENT = (
+    "skdeep was installed without compiled kernels for this Python: to get them, install "
+    "it again (pip install --force-reinstall) where a C++17 compiler works, without "
+    "SKDEEP_PURE_PYTHON"
+)
 
-    _REASON = None
-except ImportError as error:
-    extension = None
-    _REASON = f"the compiled ones cannot be imported: {error}"
+
+def _import_extension():
+    """The compiled kernels, or None; and why there are none."""
+    if importlib.util.find_spec(_EXTENSION) is None:
+        return None, _ABSENT
+    try:
+        return importlib.import_module(_EXTENSION), None
+    except Exception as error:  # whatever is wrong with the file, NumPy's kernels run
+        return None, f"the compiled ones cannot be imported: {error}"
+
+
+extension, _REASON = _import_extension()
 
 
 def _choose():
@@ -26,8 +40,8 @@ def _choose():
         )
     if asked == "native" and extension is None:
         raise ImportError(
-            f"SKDEEP_KERNELS=native asks for the compiled kernels, but {_REASON}. "
-            "Install skdeep where a C++17 compiler works, or unset SKDEEP_KERNELS."
+            f"SKDEEP_KERNELS=native asks for the compiled kernels, but {_REASON}. Or unset "
+            "SKDEEP_KERNELS, and NumPy's kernels run."
         )
     if asked == "reference":
         return False, "SKDEEP_KERNELS=reference"

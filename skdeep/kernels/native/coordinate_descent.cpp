@@ -6,7 +6,8 @@ namespace SKDEEP_ISA {
 namespace {
 
 enum Progress { epochs_done, active_rows, random_state, done };
-enum Bounds { highest, lowest };
+enum Budget { epochs, visits };
+enum State { highest, lowest, balance };
 
 SKDEEP_INLINE unsigned long long splitmix(unsigned long long& state) {
   unsigned long long z = state += 0x9E3779B97F4A7C15ull;
@@ -102,18 +103,20 @@ void descend(const Operation& o, int first, const Rows& rows) {
           *limit = array<T>(o, first + 2), *ridge = array<T>(o, first + 3),
           *curvature = array<T>(o, first + 4);
   const T rho = number<T>(o, first + 5), tol = number<T>(o, first + 6);
-  const long epochs = (long)o.argument[first + 7].number;
+  const long long* budget = array<long long>(o, first + 7);
   T *w = array<T>(o, first + 8), *alpha = array<T>(o, first + 9);
   T& b = w[o.argument[first + 8].rows - 1];
   long long* order = array<long long>(o, first + 10);
   long long* progress = array<long long>(o, first + 11);
-  T* bounds = array<T>(o, first + 12);
+  T* state = array<T>(o, first + 12);
   const long n = o.argument[first + 9].rows;
   const T infinite = (T)__builtin_inf();
 
   unsigned long long random = (unsigned long long)progress[random_state];
   long active = progress[active_rows];
-  for (long epoch = 0; epoch < epochs; ++epoch) {
+  long long visited = 0;
+  for (long epoch = 0; epoch < budget[epochs] && visited < budget[visits]; ++epoch) {
+    visited += active;
     for (long i = active - 1; i > 0; --i) {
       const unsigned long long j = ((splitmix(random) >> 32) * (i + 1ull)) >> 32;
       swap(order[i], order[j]);
@@ -127,7 +130,7 @@ void descend(const Operation& o, int first, const Rows& rows) {
       const T g =
           sign[i] * (rows.multiply(row, w) + b) - threshold[i] + ridge[i] * a;
       const bool at_zero = a <= 0, at_limit = a >= limit[i];
-      if ((at_zero && g > bounds[highest]) || (at_limit && g < bounds[lowest])) {
+      if ((at_zero && g > state[highest]) || (at_limit && g < state[lowest])) {
         swap(order[k], order[--active]);
         continue;
       }
@@ -142,16 +145,22 @@ void descend(const Operation& o, int first, const Rows& rows) {
         const T step = (next - a) * sign[i];
         rows.add(row, step, w);
         b += rho * step;
+        state[balance] += step;
       }
       ++k;
     }
     ++progress[epochs_done];
-    bounds[highest] = largest > 0 ? largest : infinite;
-    bounds[lowest] = smallest < 0 ? smallest : -infinite;
-    progress[done] = largest - smallest <= tol || active == 0;
+    // the multiplier moves where that changes more than is left to do for this one
+    const T move = rho * state[balance], size = (T)__builtin_fabs(move);
+    const T spread = largest - smallest;
+    const bool moves = size >= spread;
+    if (moves) b += move;
+    progress[done] = (spread <= tol && size <= tol) || active == 0;
+    state[highest] = largest > 0 ? largest + (moves ? size : 0) : infinite;
+    state[lowest] = smallest < 0 ? smallest - (moves ? size : 0) : -infinite;
     if (progress[done]) {
-      bounds[highest] = infinite;
-      bounds[lowest] = -infinite;
+      state[highest] = infinite;
+      state[lowest] = -infinite;
       if (active == n) break;
       active = n;  // look at the rows set aside once more
       progress[done] = 0;

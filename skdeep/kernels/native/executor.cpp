@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "floating_point_mode.h"
 #include "thread_pool.h"
 
 namespace skdeep {
@@ -15,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto time_between_questions = std::chrono::milliseconds(50);
 // Stages that cost less than this are done by one thread while the others wait.
 constexpr double alone_cost = 20000;
-// In stages that cost more, the user's interrupts are looked for after each task.
+// In stages that cost more, the user's interrupts are looked for after each operation.
 constexpr double long_cost = 1e7;
 // What a thread could have done while it slept at a barrier and was woken up.
 constexpr double sleep_cost = 1e7;
@@ -46,23 +47,32 @@ Worker this_worker(long bytes) {
   return {scratch.at_least(bytes)};
 }
 
-void run_piece(const Piece& piece, Worker& worker) {
+// go_on() is asked after each operation.
+template <class GoOn>
+void run_piece(const Piece& piece, Worker& worker, GoOn go_on) {
   for (long begin = piece.begin; begin < piece.end; begin += piece.step) {
     const long end = std::min(begin + piece.step, piece.end);
     for (int i = 0; i < piece.count; ++i) {
       const Operation& o = *piece.operations[i];
       const long stop = std::min(end, o.length);
       if (begin < stop) o.kernel(o, worker, begin, stop);
+      if (!go_on()) return;
     }
   }
 }
 
 // The scratch is asked for each time: a call of Python between two tasks may have run
 // another program in this thread, and that one may have needed more.
-void run_task(const Task& task, long scratch) {
+template <class GoOn>
+void run_task(const Task& task, long scratch, GoOn go_on) {
   Worker worker = this_worker(scratch);
-  for (const Piece& piece : task) run_piece(piece, worker);
+  for (const Piece& piece : task) {
+    run_piece(piece, worker, go_on);
+    if (!go_on()) return;
+  }
 }
+
+constexpr auto always = [] { return true; };
 
 struct alignas(64) Cursor {
   std::atomic<int> next;
@@ -71,8 +81,9 @@ struct alignas(64) Cursor {
 // A run of steps by several threads in step with each other.
 class Run {
  public:
-  Run(const Steps& steps, int threads, const Callbacks& callbacks)
+  Run(const Steps& steps, int threads, const Callbacks& callbacks, Mode::Word callers_mode)
       : steps_(steps),
+        callers_mode_(callers_mode),
         threads_(threads),
         callbacks_(callbacks),
         barrier_(threads),
@@ -89,6 +100,8 @@ class Run {
   }
 
   void work(int thread) {
+    const Mode mode(Mode::flushing());
+    reserve_scratch();
     long asked_in = -1;  // a look at the clock after each task would be felt in short ones
     while (!finished_) {
       const PlannedStage& stage = (*plan_)[stage_];
@@ -100,11 +113,17 @@ class Run {
           const int owner = (thread + i) % threads_;  // its own tasks, then others'
           const int stop = stage.first[owner + 1];
           int task;
-          while ((task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
-                 stop) {
-            run_task(stage.tasks[task], scratch_);
-            if (thread == 0 && long_stage) ask();
-            if (stop_.load(std::memory_order_relaxed)) break;
+          while (!stop_.load(std::memory_order_relaxed) &&
+                 (task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
+                     stop) {
+            if (!long_stage) {
+              run_task(stage.tasks[task], scratch_, always);
+              continue;
+            }
+            run_task(stage.tasks[task], scratch_, [&] {
+              if (thread == 0) ask();
+              return !stop_.load(std::memory_order_relaxed);
+            });
           }
         }
       }
@@ -152,7 +171,7 @@ class Run {
         if (!finished_) begin_step();
       } else if (const auto& stage = (*plan_)[stage_];
                  threads_ > 1 && stage.cost < alone_cost && stage.split != Split::python) {
-        for (const Task& task : stage.tasks) run_task(task, scratch_);
+        for (const Task& task : stage.tasks) run_task(task, scratch_, always);
         ++stage_;
       } else {
         for (int t = 0; t < threads_; ++t) {
@@ -164,11 +183,26 @@ class Run {
   }
 
   void call_python(const PlannedStage& stage) {
+    const Mode mode(callers_mode_);
     try {
       for (const Task& task : stage.tasks) callbacks_.call((*task[0].operations)->callable);
     } catch (...) {
-      error_ = std::current_exception();
-      stop_ = true;
+      fail();
+    }
+  }
+
+  // The first error of all threads ends the run.
+  void fail() {
+    if (!failed_.exchange(true)) error_ = std::current_exception();
+    stop_ = true;
+  }
+
+  // So that no task throws: there is enough scratch memory for all of them.
+  void reserve_scratch() {
+    try {
+      this_worker(scratch_);
+    } catch (...) {
+      fail();
     }
   }
 
@@ -176,15 +210,16 @@ class Run {
     const auto now = Clock::now();
     if (now - asked_ < time_between_questions) return;
     asked_ = now;
+    const Mode mode(callers_mode_);
     try {
       callbacks_.ask();
     } catch (...) {
-      error_ = std::current_exception();
-      stop_ = true;
+      fail();
     }
   }
 
   const Steps& steps_;
+  const Mode::Word callers_mode_;
   const int threads_;
   const Callbacks& callbacks_;
   Barrier barrier_;
@@ -194,7 +229,7 @@ class Run {
   long done_ = 0, n_steps_;
   long scratch_;
   bool finished_;
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, failed_{false};
   std::exception_ptr error_;
   Clock::time_point asked_;
 };
@@ -233,6 +268,15 @@ long Program::scratch() const {
   return bytes;
 }
 
+bool Program::writes(const void* data) const {
+  for (const Operation& o : operations_) {
+    for (int i = 0; i < o.n_arguments; ++i) {
+      if (o.argument[i].data == data && (o.written >> i & 1)) return true;
+    }
+  }
+  return false;
+}
+
 void Program::move_argument(const void* from, void* to) {
   for (Operation& o : operations_) {
     for (int i = 0; i < o.n_arguments; ++i) {
@@ -242,8 +286,10 @@ void Program::move_argument(const void* from, void* to) {
 }
 
 void execute(const Steps& steps, int threads, const Callbacks& callbacks) {
+  const Mode::Word callers_mode = Mode::now();
+  const Mode mode(Mode::flushing());
   Lease lease(steps.full->wanted_threads(threads));
-  Run run(steps, lease.threads(), callbacks);
+  Run run(steps, lease.threads(), callbacks, callers_mode);
   lease.run([&](int thread) { run.work(thread); });
   if (lease.threads() > 1) steps.full->remember(run.waited_long());
   if (run.error()) std::rethrow_exception(run.error());

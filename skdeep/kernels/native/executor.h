@@ -28,6 +28,8 @@ class Program {
 
   // Let the arguments that point to `from` point to `to`.
   void move_argument(const void* from, void* to);
+  // Whether a call writes what lies at `data`.
+  bool writes(const void* data) const;
 
  private:
   std::vector<Operation> operations_;

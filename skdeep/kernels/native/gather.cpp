@@ -51,6 +51,19 @@ void gather_rows(const Operation& o, Worker&, long begin, long end) {
   }
 }
 
+// The rows of targets of classes by number: high where the class is, else low.
+template <class T>
+void one_hot(const Operation& o, Worker&, long begin, long end) {
+  const long long* index = array<long long>(o, 0);
+  const T low = number<T>(o, 1), high = number<T>(o, 2);
+  const long columns = o.argument[3].columns;
+  for (long i = begin; i < end; ++i) {
+    T* row = array<T>(o, 3) + i * columns;
+    each_vector<T>(0, columns, [&](auto at) { at.store(row, broadcast(low)); });
+    row[clipped(index[i], columns)] = high;
+  }
+}
+
 template <class T>
 void gather_weights(const Operation& o, Worker&, long begin, long end) {
   const T* source = array<T>(o, 0);
@@ -72,9 +85,12 @@ void gather_sparse(const Operation& o) {
   Place* columns_out = array<Place>(o, 5);
   Place* row_end_out = array<Place>(o, 6);
   long place = 0;
+  const long room = o.argument[4].rows;
   for (long i = 0; i < o.argument[3].rows; ++i) {
-    const long row = index[i];
-    for (long j = row ? row_end[row - 1] : 0; j < row_end[row]; ++j, ++place) {
+    const long row = clipped(index[i], o.argument[2].rows);
+    const long begin = row ? row_end[row - 1] : 0;
+    const long end = row_end[row] - begin <= room - place ? row_end[row] : begin + room - place;
+    for (long j = begin; j < end; ++j, ++place) {
       values_out[place] = values[j];
       columns_out[place] = columns[j];
     }
@@ -96,6 +112,7 @@ constexpr KernelEntry entries[] = {
     {"gather_weights", Split::rows, 1, gather_weights<float>, gather_weights<double>},
     {"gather_sparse_rows", Split::whole, 3, gather_sparse_rows<float>,
      gather_sparse_rows<double>},
+    {"one_hot", Split::rows, 0, one_hot<float>, one_hot<double>},
 };
 
 }  // namespace

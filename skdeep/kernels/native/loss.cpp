@@ -7,14 +7,17 @@ namespace SKDEEP_ISA {
 namespace {
 
 // A loss that is the mean over independent outputs. f(z, target, loss) sets the loss of
-// an output and returns its derivative.
-template <class T, class Function>
+// an output and returns its derivative. Of losses with labels, an argument may weigh each:
+// by its first row, plus its second times the target.
+template <class T, bool WithLabels = false, class Function>
 SKDEEP_INLINE void independent(const Operation& o, int n_settings, long begin, long end,
                                Function f) {
   const T *z = array<T>(o, 0), *target = array<T>(o, 1), *weight = array<T>(o, 2);
-  T *losses = array<T>(o, 3 + n_settings), *d_z = array<T>(o, 4 + n_settings);
+  const int results = 3 + n_settings + WithLabels;
+  T *losses = array<T>(o, results), *d_z = array<T>(o, results + 1);
+  const T* label_weight = WithLabels ? array<T>(o, results - 1) : nullptr;
   const long columns = o.argument[0].columns;
-  if (columns == 1) {  // vectors along the rows
+  if (columns == 1 && !label_weight) {  // vectors along the rows
     each_vector<T>(begin, end, [=](auto at) {
       Vector<T> loss;
       Vector<T> d = f(at.load(z), at.load(target), loss);
@@ -27,12 +30,26 @@ SKDEEP_INLINE void independent(const Operation& o, int n_settings, long begin, l
   for (long i = begin; i < end; ++i) {
     Vector<T> sum{};
     const T scale = share * weight[i];
-    each_vector<T>(i * columns, (i + 1) * columns, [&](auto at) {
-      Vector<T> loss;
-      Vector<T> d = f(at.load(z), at.load(target), loss);
-      sum += at.only(loss);
-      at.store(d_z, d * scale);
-    });
+    const T *z_row = z + i * columns, *target_row = target + i * columns;
+    T* d_row = d_z + i * columns;
+    if (WithLabels && label_weight) {
+      each_vector<T>(0, columns, [&](auto at) {
+        Vector<T> loss;
+        const Vector<T> t = at.load(target_row);
+        const Vector<T> d = f(at.load(z_row), t, loss);
+        const Vector<T> factor =
+            at.load(label_weight) + at.load(label_weight + columns) * t;
+        sum += at.only(loss * factor);
+        at.store(d_row, d * factor * scale);
+      });
+    } else {
+      each_vector<T>(0, columns, [&](auto at) {
+        Vector<T> loss;
+        Vector<T> d = f(at.load(z_row), at.load(target_row), loss);
+        sum += at.only(loss);
+        at.store(d_row, d * scale);
+      });
+    }
     losses[i] = sum_lanes<T>(sum) * share;
   }
 }
@@ -49,21 +66,23 @@ SKDEEP_INLINE Vector<T> entropy(Vector<T> target) {
   return target == (T)0 ? Vector<T>{} : target * logarithm<T>(target);
 }
 
-#define LOSS(NAME, N_SETTINGS, ...)                                             \
+#define INDEPENDENT(NAME, WITH_LABELS, N_SETTINGS, ...)                         \
   template <class T>                                                            \
   void NAME(const Operation& o, Worker&, long begin, long end) {                \
     using V = Vector<T>;                                                        \
     [[maybe_unused]] const T setting = N_SETTINGS ? number<T>(o, 3) : (T)0;     \
-    independent<T>(o, N_SETTINGS, begin, end,                                   \
-                   [=](V z, V target, V& loss) -> V __VA_ARGS__);               \
+    independent<T, WITH_LABELS>(o, N_SETTINGS, begin, end,                      \
+                                [=](V z, V target, V& loss) -> V __VA_ARGS__);  \
   }
+#define LOSS_OF_LABELS(NAME, ...) INDEPENDENT(NAME, true, __VA_ARGS__)
+#define LOSS(NAME, ...) INDEPENDENT(NAME, false, __VA_ARGS__)
 
-LOSS(sigmoid_cross_entropy, 0, {
+LOSS_OF_LABELS(sigmoid_cross_entropy, 0, {
   loss = softplus<T>(z) - target * z;
   return logistic<T>(z) - target;
 })
 
-LOSS(sigmoid_focal, 1, {
+LOSS_OF_LABELS(sigmoid_focal, 1, {
   const T gamma = setting;
   V p = logistic<T>(z), q = logistic<T>(-z);
   V surprise_p = softplus<T>(-z), surprise_q = softplus<T>(z);  // -log p and -log q
@@ -72,13 +91,13 @@ LOSS(sigmoid_focal, 1, {
   return wrong * (gamma * q * surprise_q + p) - right * (gamma * p * surprise_p + q);
 })
 
-LOSS(hinge, 0, {
+LOSS_OF_LABELS(hinge, 0, {
   V sign = target * (T)2 - 1;
   loss = at_least(1 - sign * z, (T)0);
   return loss > (T)0 ? -sign : V{};
 })
 
-LOSS(squared_hinge, 0, {
+LOSS_OF_LABELS(squared_hinge, 0, {
   V sign = target * (T)2 - 1;
   V margin = at_least(1 - sign * z, (T)0);
   loss = margin * margin;

@@ -4,8 +4,10 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstring>
+#include <chrono>
 #include <memory>
+#include <new>
+#include <thread>
 
 #include "dispatch.h"
 #include "executor.h"
@@ -52,7 +54,7 @@ bool describe_tuple(nb::handle value, Argument& argument) {
 }
 
 // Returns false where the compiled kernels cannot take a value as it is.
-bool describe(nb::handle value, Argument& argument) {
+bool describe(nb::handle value, Argument& argument, bool* read_only = nullptr) {
   argument = {nullptr, 0, 1, 0.0, Type::none, {1, 1, 1, 1}};
   if (value.is_none()) return true;
   if (PyTuple_Check(value.ptr())) return describe_tuple(value, argument);
@@ -70,6 +72,7 @@ bool describe(nb::handle value, Argument& argument) {
   argument.rows = view.ndim ? view.shape[0] : 1;
   for (int i = 1; i < view.ndim; ++i) argument.columns *= view.shape[i];
   for (int i = 0; i < view.ndim && i < maximum_axes; ++i) argument.shape[i] = view.shape[i];
+  if (read_only) *read_only = view.readonly;
   const bool fits = view.ndim <= maximum_axes;
   PyBuffer_Release(&view);
   return fits && argument.type != Type::none;
@@ -123,51 +126,156 @@ struct BoundProgram {
     program = std::make_unique<Program>(std::move(operations));
   }
 
-  double cost() const { return program->cost(); }
+  // None after Python's collector of cycles took it apart.
+  Program& whole() const {
+    if (!program) throw std::runtime_error("this program was freed");
+    return *program;
+  }
+
+  double cost() const { return whole().cost(); }
   bool uses_python() const { return !callbacks.empty(); }
-  int n_stages() const { return (int)program->stages().size(); }
+  int n_stages() const { return (int)whole().stages().size(); }
 };
 
+// A kernel in Python may know of the program that calls it, through the model that it
+// belongs to: Python's collector of cycles is shown what a program holds.
+int visit_program(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (!nb::inst_ready(self)) return 0;
+  for (const nb::object& callback : nb::inst_ptr<BoundProgram>(self)->callbacks) {
+    Py_VISIT(callback.ptr());
+  }
+  return 0;
+}
+
+int clear_program(PyObject* self) {
+  if (!nb::inst_ready(self)) return 0;
+  BoundProgram* bound = nb::inst_ptr<BoundProgram>(self);
+  bound->program.reset();
+  std::vector<nb::object> callbacks = std::move(bound->callbacks);
+  bound->callbacks.clear();
+  return 0;
+}
+
+PyType_Slot program_slots[] = {{Py_tp_traverse, (void*)visit_program},
+                               {Py_tp_clear, (void*)clear_program},
+                               {0, nullptr}};
+
+constexpr Type type_for(const long long*) { return Type::int64; }
+constexpr Type type_for(const double*) { return Type::float64; }
+
+// The memory of an array of at least `length` numbers.
 template <class T>
-T* data_of(nb::handle value) {
+T* data_of(nb::handle value, const char* name, long length, bool written = false) {
   Argument argument;
-  if (!describe(value, argument) || !argument.data) {
-    throw nb::type_error("a contiguous array was expected");
+  bool read_only = false;
+  const T* type = nullptr;
+  if (!describe(value, argument, &read_only) || argument.type != type_for(type) ||
+      argument.rows * argument.columns < length || (length && !argument.data) ||
+      (written && read_only)) {
+    const std::string text = std::string(name) + " must be a contiguous array of at least " +
+                             std::to_string(length) + " numbers of its type";
+    throw nb::value_error(text.c_str());
   }
   return (T*)argument.data;
 }
 
-void run(const Steps& steps, int threads) {
+// Let the arguments that lie in one array lie in another of the same shape and type.
+void move_argument(BoundProgram& bound, nb::handle from, nb::handle to) {
+  Argument before, after;
+  bool read_only = false;
+  if (!describe(from, before) || !describe(to, after, &read_only) || !before.data ||
+      !after.data || before.type != after.type || before.rows != after.rows ||
+      before.columns != after.columns ||
+      (read_only && bound.whole().writes(before.data))) {
+    throw nb::value_error("an argument can only be moved to an array like its own");
+  }
+  bound.whole().move_argument(before.data, after.data);
+}
+
+// Python ends a thread that asks for the GIL while the interpreter shuts down by
+// unwinding its stack, which must not pass functions of C++: the process would abort. Such
+// a thread, a daemon's, waits here for the end of the process.
+template <class Function>
+void in_python(Function function) {
+  try {
+    function();  // nothing but C, which throws nothing else
+  } catch (...) {
+    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+}
+
+// Thrown where Python has set an error for this thread.
+struct PythonError {};
+
+// Lets other Python threads run while it lives. It is of the thread that made it.
+class WithoutGil {
+ public:
+  WithoutGil() : state_(PyEval_SaveThread()) {}
+  ~WithoutGil() {
+    in_python([&] { PyEval_RestoreThread(state_); });
+  }
+  WithoutGil(const WithoutGil&) = delete;
+
+  // Do something in Python that returns whether it went well.
+  template <class Function>
+  void call(Function function) {
+    bool well = false;
+    in_python([&] {
+      PyEval_RestoreThread(state_);
+      well = function();
+      state_ = PyEval_SaveThread();
+    });
+    if (!well) throw PythonError();
+  }
+
+ private:
+  PyThreadState* state_;
+};
+
+void run_without_gil(const Steps& steps, int threads) {
+  WithoutGil python;
   const Callbacks callbacks = {
-      [](void* callable) {
-        nb::gil_scoped_acquire gil;
-        nb::borrow((PyObject*)callable)();
+      [&](void* callable) {
+        python.call([&] {
+          PyObject* result = PyObject_CallNoArgs((PyObject*)callable);
+          Py_XDECREF(result);
+          return result != nullptr;
+        });
       },
-      [] {
-        nb::gil_scoped_acquire gil;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
-      },
+      [&] { python.call([] { return PyErr_CheckSignals() == 0; }); },
   };
-  nb::gil_scoped_release no_gil;
   execute(steps, threads, callbacks);
+}
+
+void run(const Steps& steps, int threads) {
+  try {
+    run_without_gil(steps, threads);
+  } catch (const PythonError&) {
+    throw nb::python_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_SetString(PyExc_MemoryError,
+                    "There is not enough memory for what a step copies for each thread. "
+                    "Make the batch, the images or the windows smaller.");
+    throw nb::python_error();
+  }
 }
 
 }  // namespace
 
 NB_MODULE(_skdeep_native, m) {
   m.doc() = "The compiled kernels and their executor.";
+  // what daemon threads hold at the end of the process is not worth a word to its user
+  nb::set_leak_warnings(false);
 
-  nb::class_<BoundProgram>(m, "Program")
+  nb::class_<BoundProgram>(m, "Program", nb::type_slots(program_slots))
       .def(nb::init<bool, const nb::list&>(), nb::arg("single"), nb::arg("calls"))
       .def_prop_ro("cost", &BoundProgram::cost)
       .def_prop_ro("n_stages", &BoundProgram::n_stages)
       .def_prop_ro("uses_python", &BoundProgram::uses_python)
-      .def("move_argument",
-           [](BoundProgram& program, nb::handle from, nb::handle to) {
-             program.program->move_argument(data_of<void>(from), data_of<void>(to));
-           })
+      .def("move_argument", &move_argument)
       .def("run", [](BoundProgram& program, int threads) {
-        Steps steps{program.program.get(), 1};
+        Steps steps{&program.whole(), 1};
         run(steps, threads);
       });
 
@@ -175,17 +283,20 @@ NB_MODULE(_skdeep_native, m) {
                         nb::handle order, long rows, long last_rows, nb::handle index,
                         nb::handle step, nb::handle learning_rate, nb::handle rates,
                         int threads) {
-    Steps steps{full.program.get(), n_full};
-    steps.last = last ? last->program.get() : nullptr;
+    if (n_full < 0 || rows < 0 || last_rows < 0) throw nb::value_error("negative sizes");
+    Steps steps{&full.whole(), n_full};
+    steps.last = last ? &last->whole() : nullptr;
+    const long n_steps = n_full + (last ? 1 : 0);
     if (!order.is_none()) {
-      steps.order = data_of<long long>(order);
-      steps.index = data_of<long long>(index);
+      const long most = rows > last_rows ? rows : last_rows;
+      steps.order = data_of<long long>(order, "order", n_full * rows + last_rows);
+      steps.index = data_of<long long>(index, "index", most, true);
     }
     steps.rows = rows;
     steps.last_rows = last_rows;
-    steps.step = data_of<long long>(step);
-    steps.learning_rate = data_of<double>(learning_rate);
-    steps.rates = data_of<double>(rates);
+    steps.step = data_of<long long>(step, "step", 1, true);
+    steps.learning_rate = data_of<double>(learning_rate, "learning_rate", 1, true);
+    steps.rates = data_of<double>(rates, "rates", n_steps);
     run(steps, threads);
   }, nb::arg("full"), nb::arg("n_full"), nb::arg("last").none(), nb::arg("order").none(),
      nb::arg("rows"), nb::arg("last_rows"), nb::arg("index"), nb::arg("step"),

@@ -87,8 +87,9 @@ void batch_norm_forward(const Operation& o, Worker& worker, long begin, long end
     }
   }
   const double new_share = 1 / step > 1 - momentum ? 1 / step : 1 - momentum;
-  const T update = (T)(new_share * (double)samples / batch_size);
-  const T keep = (T)(1 - new_share * (double)samples / batch_size);
+  // a last batch with a row more than the others counts no more than all
+  const double filled = new_share * (double)samples / batch_size;
+  const T update = (T)(filled < 1 ? filled : 1), keep = (T)(filled < 1 ? 1 - filled : 0);
 
   constexpr long most = scratch_bytes / (2 * sizeof(T));
   T* const mean = (T*)worker.scratch;

@@ -89,6 +89,10 @@ const void* first_written(const Operation& o) {
   return nullptr;
 }
 
+// One operation of a task takes tens of milliseconds at most, so that an interrupt is
+// answered soon.
+constexpr double most_cost = 4e9;
+
 // So many parameters go through all operations of an update at a time.
 constexpr long update_step = 4096;
 
@@ -192,7 +196,10 @@ std::vector<Piece> steps_of_chain(const Stage& stage) {
 void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
   const bool rows = stage.split == Split::rows;
   Task task = steps_of_chain(stage);
-  const long largest = rows ? 256 : 1L << 16;
+  long largest = rows ? 256 : 1L << 16;
+  double costliest = 1;
+  for (const auto& o : stage.operations) costliest = std::max(costliest, o->cost);
+  largest = std::min(largest, (long)(most_cost / costliest * (double)stage.length) + 1);
   long smallest = rows ? few_rows : 2048;
   for (const Piece& piece : task) smallest = std::min(smallest, piece.step);
   long pieces = divide_up(stage.length, largest);
@@ -228,8 +235,7 @@ long largest_range(const Operation& o, const std::vector<GradientRange>& ranges)
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   constexpr double least_cost = 20000;
   constexpr long unit = 16;
-  // one thread needs no pieces but to be interrupted between them: tens of milliseconds
-  constexpr double most_cost = 4e9;
+  // one thread needs no pieces but to be interrupted between them
   const double even = threads == 1 ? most_cost : stage.cost / (3.0 * threads);
   const double per_task = std::min(std::max(even, least_cost), most_cost);
   std::vector<double> ends;

@@ -11,7 +11,15 @@ from skdeep.kernels.reference.augmentation import (
     mix_up,
     shift_images,
 )
-from skdeep.kernels.reference.contract import MOST_PIECES, kernel
+from skdeep.kernels.reference.contract import (
+    COMPILED,
+    MOST_PIECES,
+    WINDOW_LIMIT,
+    check_arguments,
+    check_names,
+    kernel,
+    scratch_shapes,
+)
 from skdeep.kernels.reference.convolution import (
     convolution_backward_bias,
     convolution_backward_input,
@@ -42,6 +50,7 @@ from skdeep.kernels.reference.gather import (
     gather_rows,
     gather_sparse_rows,
     gather_weights,
+    one_hot,
 )
 from skdeep.kernels.reference.layer_norm import (
     layer_norm_backward_input,
@@ -105,7 +114,9 @@ from skdeep.kernels.reference.random import PhiloxStream
 
 __all__ = [
     "ACTIVATIONS",
+    "COMPILED",
     "MOST_PIECES",
+    "WINDOW_LIMIT",
     "PhiloxStream",
     "absolute_error",
     "adagrad_step",
@@ -120,6 +131,8 @@ __all__ = [
     "batch_norm_backward_parameters",
     "batch_norm_forward",
     "batch_norm_inference",
+    "check_arguments",
+    "check_names",
     "clip_by_norm",
     "clip_by_value",
     "convolution_backward_bias",
@@ -159,6 +172,7 @@ __all__ = [
     "nadam_schedule",
     "nadam_step",
     "nesterov_step",
+    "one_hot",
     "poisson",
     "python_loss",
     "quantile",
@@ -166,6 +180,7 @@ __all__ = [
     "rmsprop_centered_step",
     "rmsprop_momentum_step",
     "rmsprop_step",
+    "scratch_shapes",
     "sgd_step",
     "shift_images",
     "sigmoid_cross_entropy",

@@ -5,12 +5,13 @@ A forward kernel computes ``out = f(z)``; a backward kernel computes
 To add an activation, write the two kernels and a line of `ACTIVATIONS`.
 """
 
+import inspect
 import math
 
 import numpy as np
 from scipy.special import expit, ndtr
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 # Klambauer et al. 2017, equation 14: the fixed point of mean 0 and variance 1.
 SELU_ALPHA = 1.6732632423543772
@@ -18,13 +19,28 @@ SELU_SCALE = 1.0507009873554805
 LEAKY_RELU_SLOPE = 0.01
 
 
+def _activation(writes, in_place=False):
+    """Declare a kernel whose arrays are all of one shape."""
+
+    def declare(function):
+        names = inspect.signature(function).parameters
+        shapes = dict.fromkeys(names, "rows ...")
+        if "mask" in names:
+            shapes["mask"] = "bool: rows ..."
+        scratch = " ".join({"work", "mask"} & names.keys())
+        return compiled(
+            "rows", writes=writes, scratch=scratch, in_place=in_place, **shapes
+        )(function)
+
+    return declare
+
+
 def _forward(in_place):
-    return kernel("rows", writes="out", in_place=in_place, z=0, out=0, work=0)
+    return _activation("out", in_place)
 
 
 def _backward_kernel(in_place):
-    split = dict.fromkeys(("z", "out", "d_out", "d_z", "work", "mask"), 0)
-    return kernel("rows", writes="d_z", in_place=in_place, **split)
+    return _activation("d_z", in_place)
 
 
 _backward = _backward_kernel(in_place=False)

@@ -4,12 +4,33 @@ Images are (n, height, width, channels). The random numbers depend on the key, t
 purpose and the step, and on the sample's place in the batch.
 """
 
+from functools import partial
+
 import numpy as np
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled, kernel
+
+_IMAGES = "rows height width channels"
+_declare = partial(
+    compiled,
+    None,
+    compiled_axis="rows",
+    x=_IMAGES,
+    stream="stream",
+    purpose="number",
+    step="int64: 1",
+    out=_IMAGES,
+)
 
 
-@kernel(None, writes="out", x=0, out=0)
+@_declare(
+    writes="out",
+    scratch="uniform mask",
+    probability="number",
+    axis="number",
+    uniform="float32: rows",
+    mask="bool: rows",
+)
 def flip_images(x, stream, purpose, step, probability, axis, uniform, mask, out):
     """Turn images around along an axis, with a probability."""
     stream.at(purpose, step[0]).random(dtype=np.float32, out=uniform)
@@ -18,9 +39,18 @@ def flip_images(x, stream, purpose, step, probability, axis, uniform, mask, out)
     np.copyto(out, np.flip(x, axis), where=mask.reshape(-1, 1, 1, 1))
 
 
-# work_1, work_2 and work_3 hold whole numbers: (n, height), (n, width), (n, height,
-# width); mask_1 and mask_2 are like the first two.
-@kernel(None, writes="out", x=0, out=0)
+@_declare(
+    writes="out",
+    scratch="uniform work_1 work_2 work_3 mask_1 mask_2",
+    reach="pair",
+    repeats="number",
+    uniform="float32: rows 2",
+    work_1="int64: rows height",
+    work_2="int64: rows width",
+    work_3="int64: rows height width",
+    mask_1="bool: rows height",
+    mask_2="bool: rows width",
+)
 def shift_images(
     x,
     stream,
@@ -60,8 +90,15 @@ def shift_images(
         np.multiply(out, mask_2[:, np.newaxis, :, np.newaxis], out=out)
 
 
-# mask_1 is (n, height), mask_2 (n, width), mask_3 (n, height, width)
-@kernel(None, writes="out", x=0, out=0)
+@_declare(
+    writes="out",
+    scratch="uniform mask_1 mask_2 mask_3",
+    size="pair",
+    uniform="float32: rows 2",
+    mask_1="bool: rows height",
+    mask_2="bool: rows width",
+    mask_3="bool: rows height width",
+)
 def cut_out(x, stream, purpose, step, size, uniform, mask_1, mask_2, mask_3, out):
     """Put zeros in a rectangle of each image, of which the border may cut a part off."""
     stream.at(purpose, step[0]).random(dtype=np.float32, out=uniform)
@@ -76,7 +113,22 @@ def cut_out(x, stream, purpose, step, size, uniform, mask_1, mask_2, mask_3, out
     np.copyto(out, 0, where=mask_3[..., np.newaxis])
 
 
-@kernel(None, writes="out target_out")
+# NumPy's own algorithms draw its numbers: it is not compiled
+@kernel(
+    None,
+    writes="out target_out",
+    scratch="work_1 work_2",
+    x="rows ...",
+    target="rows outputs",
+    stream="stream",
+    purpose="number",
+    step="int64: 1",
+    alpha="number",
+    work_1="rows ...",
+    work_2="rows outputs",
+    out="rows ...",
+    target_out="rows outputs",
+)
 def mix_up(x, target, stream, purpose, step, alpha, work_1, work_2, out, target_out):
     """Mix each sample and its target with another's, with a share drawn for the batch."""
     generator = stream.at(purpose, step[0])

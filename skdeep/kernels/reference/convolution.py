@@ -17,9 +17,11 @@ so that each pass is a matrix product. With P the matrix of windows of one group
 and d_x adds up the entries of d_P where they were copied from.
 """
 
+from functools import partial
+
 import numpy as np
 
-from skdeep.kernels.reference.contract import MOST_PIECES, kernel
+from skdeep.kernels.reference.contract import MOST_PIECES, compiled
 from skdeep.kernels.reference.windows import places
 
 #: The numbers that a block of windows has, unless a single row of outputs has more.
@@ -58,13 +60,52 @@ def _flops(x, kernel, out):
     return 2.0 * out.size * rows * columns * group_channels
 
 
-@kernel(
+def _check(x, kernel, out, strides, dilation, **_):
+    """Groups divide channels and filters, and windows are somewhere."""
+    channels, filters, group_channels = x.shape[3], out.shape[3], kernel.shape[2]
+    groups = channels // max(group_channels, 1)
+    if groups < 1 or groups * group_channels != channels or filters % groups:
+        raise ValueError(
+            f"a convolution's kernel of shape {kernel.shape} does not go with {channels} "
+            f"channels and {filters} filters."
+        )
+    if min(*strides, *dilation, *kernel.shape[:2]) < 1:
+        raise ValueError(
+            f"strides={strides}, dilation={dilation} and the window {kernel.shape[:2]} of "
+            "a convolution must be at least 1."
+        )
+
+
+def _scratch_sizes(sizes):
+    weights = [sizes[axis] for axis in _WEIGHTS.split()]
+    pieces, block = convolution_scratch(weights, sizes["channels"], sizes["out_columns"])
+    return {"pieces": pieces, "block": block}
+
+
+_INPUTS = "rows in_rows in_columns channels"
+_OUTPUTS = "rows out_rows out_columns filters"
+_WEIGHTS = "window_rows window_columns group_channels filters"
+_declare = partial(
+    compiled,
+    strides="pair",
+    dilation="pair",
+    padding="pair",
+    work="pieces block",
+    scratch_sizes=_scratch_sizes,
+)
+
+
+@_declare(
     "rows",
     writes="out",
-    x=0,
-    out=0,
-    per_piece="work",
+    scratch="work",
+    optional="bias",
     flops=lambda x, kernel, out, **_: _flops(x, kernel, out),
+    check=lambda x, kernel, out, **rest: _check(x, kernel, out, **rest),
+    x=_INPUTS,
+    kernel=_WEIGHTS,
+    bias="filters",
+    out=_OUTPUTS,
 )
 def convolution_forward(x, kernel, bias, strides, dilation, padding, work, out):
     windows = _Windows(x, kernel, strides, dilation, padding, out)
@@ -76,13 +117,15 @@ def convolution_forward(x, kernel, bias, strides, dilation, padding, work, out):
             np.add(target, bias, out=target)
 
 
-@kernel(
+@_declare(
     "sum",
     writes="d_kernel",
-    x=0,
-    d_out=0,
-    per_piece="work",
+    scratch="work",
     flops=lambda x, d_out, d_kernel, **_: _flops(x, d_kernel, d_out),
+    check=lambda x, d_kernel, d_out, **rest: _check(x, d_kernel, d_out, **rest),
+    x=_INPUTS,
+    d_out=_OUTPUTS,
+    d_kernel=_WEIGHTS,
 )
 def convolution_backward_kernel(x, d_out, strides, dilation, padding, work, d_kernel):
     windows = _Windows(x, d_kernel, strides, dilation, padding, d_out)
@@ -95,18 +138,20 @@ def convolution_backward_kernel(x, d_out, strides, dilation, padding, work, d_ke
         np.add(d_kernel, product, out=d_kernel)
 
 
-@kernel("sum", writes="d_bias", d_out=0)
+@compiled("sum", writes="d_bias", d_out=_OUTPUTS, d_bias="filters")
 def convolution_backward_bias(d_out, d_bias):
     np.add.reduce(d_out.reshape(-1, d_bias.size), axis=0, out=d_bias)
 
 
-@kernel(
+@_declare(
     "rows",
     writes="d_x",
-    d_out=0,
-    d_x=0,
-    per_piece="work",
+    scratch="work",
     flops=lambda d_out, kernel, d_x, **_: _flops(d_x, kernel, d_out),
+    check=lambda d_x, kernel, d_out, **rest: _check(d_x, kernel, d_out, **rest),
+    d_out=_OUTPUTS,
+    kernel=_WEIGHTS,
+    d_x=_INPUTS,
 )
 def convolution_backward_input(d_out, kernel, strides, dilation, padding, work, d_x):
     windows = _Windows(d_x, kernel, strides, dilation, padding, d_out)

@@ -2,19 +2,23 @@
 
 Hsieh, Chang, Lin, Keerthi and Sundararajan (2008). "A dual coordinate descent method for
 large-scale linear SVM". ICML. The intercept is w's last entry, as if every row had the
-feature sqrt(rho): the caller moves its multiplier.
+feature sqrt(rho), plus the multiplier of the condition that sum_i sign_i alpha_i, the
+balance, is zero.
 """
 
 import math
+from functools import partial
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 _MASK = (1 << 64) - 1
 # The progress array's entries: epochs done, rows that are not set aside, random state,
 # and whether the last epoch found all gradients alike.
 EPOCHS, ACTIVE, RANDOM, DONE = range(4)
-# The bounds array's: rows with a gradient beyond the first two are set aside.
-HIGHEST, LOWEST = range(2)
+# The budget's: epochs, and rows visited.
+VISITS = 1
+# The state array's: rows with a gradient beyond the first two are set aside; the balance.
+HIGHEST, LOWEST, BALANCE = range(3)
 
 
 def _splitmix(state):
@@ -27,14 +31,21 @@ def _splitmix(state):
 
 
 def _descend(
-    n_rows, multiply, add, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
-    w, alpha, order, progress, bounds,
+    n_rows, multiply, add, sign, threshold, limit, ridge, curvature, rho, tol, budget,
+    w, alpha, order, progress, state,
 ):  # fmt: skip
-    """Do epochs: `multiply(row)` is x_row . w, `add(row, step)` adds step x_row to w."""
+    """Do epochs, until their number or that of the rows visited reaches the budget.
+
+    `multiply(row)` is x_row . w, `add(row, step)` adds step x_row to w.
+    """
     n = len(alpha)
     random = int(progress[RANDOM]) & _MASK
     active = int(progress[ACTIVE])
-    for _ in range(int(epochs)):
+    visited = 0
+    for _ in range(int(budget[EPOCHS])):
+        if visited >= budget[VISITS]:
+            break
+        visited += active
         for i in range(active - 1, 0, -1):
             number, random = _splitmix(random)
             j = ((number >> 32) * (i + 1)) >> 32
@@ -48,7 +59,7 @@ def _descend(
             g = float(sign[i]) * (multiply(row) + float(w[-1])) - float(threshold[i])
             g += float(ridge[i]) * a
             at_zero, at_limit = a <= 0, a >= limit[i]
-            if (at_zero and g > bounds[HIGHEST]) or (at_limit and g < bounds[LOWEST]):
+            if (at_zero and g > state[HIGHEST]) or (at_limit and g < state[LOWEST]):
                 active -= 1
                 order[k], order[active] = order[active], order[k]
                 continue
@@ -60,13 +71,19 @@ def _descend(
                 step = (new - a) * float(sign[i])
                 add(row, step)
                 w[-1] += float(rho) * step
+                state[BALANCE] += step
             k += 1
         progress[EPOCHS] += 1
-        bounds[HIGHEST] = largest if largest > 0 else math.inf
-        bounds[LOWEST] = smallest if smallest < 0 else -math.inf
-        progress[DONE] = largest - smallest <= tol or active == 0
+        # the multiplier moves where that changes more than is left to do for this one
+        move, spread = float(rho) * float(state[BALANCE]), largest - smallest
+        size = abs(move)
+        progress[DONE] = (spread <= tol and size <= tol) or active == 0
+        moved = size if size >= spread else 0.0
+        w[-1] += math.copysign(moved, move)
+        state[HIGHEST] = largest + moved if largest > 0 else math.inf
+        state[LOWEST] = smallest - moved if smallest < 0 else -math.inf
         if progress[DONE]:
-            bounds[HIGHEST], bounds[LOWEST] = math.inf, -math.inf
+            state[HIGHEST], state[LOWEST] = math.inf, -math.inf
             if active == n:
                 break
             active, progress[DONE] = n, 0  # look at the rows set aside once more
@@ -74,10 +91,39 @@ def _descend(
     progress[RANDOM] = random - (1 << 64) if random >> 63 else random
 
 
-@kernel(None, writes="w alpha order progress bounds")
+def _check(w, alpha, progress, x=None, row_end=None, **_):
+    if not 0 <= progress[ACTIVE] <= len(alpha):
+        raise ValueError(f"progress={progress} is none of {len(alpha)} rows.")
+    if x is not None and x.shape[1] + 1 != len(w):
+        raise ValueError(f"w has {len(w)} entries for {x.shape[1]} columns and 1.")
+    if len(alpha) and not len(row_end if x is None else x):
+        raise ValueError("There are no rows.")
+
+
+_declare = partial(
+    compiled,
+    None,
+    writes="w alpha order progress state",
+    check=_check,
+    sign="alphas",
+    threshold="alphas",
+    limit="alphas",
+    ridge="alphas",
+    curvature="alphas",
+    rho="number",
+    tol="number",
+    budget="int64: 2",
+    alpha="alphas",
+    order="int64<alphas: alphas",
+    progress="int64: 4",
+    state="3",
+)
+
+
+@_declare(x="rows columns", w="weights")
 def coordinate_descent(
-    x, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
-    w, alpha, order, progress, bounds,
+    x, sign, threshold, limit, ridge, curvature, rho, tol, budget,
+    w, alpha, order, progress, state,
 ):  # fmt: skip
     """Epochs of dual coordinate descent on dense rows.
 
@@ -93,14 +139,19 @@ def coordinate_descent(
 
     _descend(
         x.shape[0], multiply, add, sign, threshold, limit, ridge, curvature, rho, tol,
-        epochs, w, alpha, order, progress, bounds,
+        budget, w, alpha, order, progress, state,
     )  # fmt: skip
 
 
-@kernel(None, writes="w alpha order progress bounds")
+@_declare(
+    values="entries",
+    columns="int<weights: entries",
+    row_end="int<=entries: rows",
+    w="weights",
+)
 def sparse_coordinate_descent(
-    values, columns, row_end, sign, threshold, limit, ridge, curvature, rho, tol, epochs,
-    w, alpha, order, progress, bounds,
+    values, columns, row_end, sign, threshold, limit, ridge, curvature, rho, tol, budget,
+    w, alpha, order, progress, state,
 ):  # fmt: skip
     """The same on the rows of a CSR matrix, where row i ends at row_end[i]."""
 
@@ -117,5 +168,5 @@ def sparse_coordinate_descent(
 
     _descend(
         len(row_end), multiply, add, sign, threshold, limit, ridge, curvature, rho, tol,
-        epochs, w, alpha, order, progress, bounds,
+        budget, w, alpha, order, progress, state,
     )  # fmt: skip

@@ -8,19 +8,22 @@ With the gradient ``d_out`` of the loss with respect to ``out``, the chain rule 
 import numpy as np
 from scipy.sparse import csr_array
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 
 def _product_flops(rows, matrix):
     return 2.0 * rows.shape[0] * matrix.shape[0] * matrix.shape[1]
 
 
-@kernel(
+@compiled(
     "rows",
     writes="out",
-    x=0,
-    out=0,
+    optional="bias",
     flops=lambda x, kernel, **_: _product_flops(x, kernel),
+    x="rows inputs",
+    kernel="inputs units",
+    bias="units",
+    out="rows units",
 )
 def dense_forward(x, kernel, bias, out):
     np.matmul(x, kernel, out=out)
@@ -28,31 +31,40 @@ def dense_forward(x, kernel, bias, out):
         np.add(out, bias, out=out)
 
 
-@kernel(
+@compiled(
     "features",
     writes="d_kernel",
-    x=1,
-    d_kernel=0,
     flops=lambda x, d_kernel, **_: _product_flops(x, d_kernel),
+    x="rows features",
+    d_out="rows units",
+    d_kernel="features units",
 )
 def dense_backward_kernel(x, d_out, d_kernel):
     np.matmul(x.T, d_out, out=d_kernel)
 
 
-@kernel(None, writes="d_bias", d_bias=0)
+@compiled(None, writes="d_bias", compiled_axis="units", d_out="rows units", d_bias="units")
 def dense_backward_bias(d_out, d_bias):
     np.add.reduce(d_out, axis=0, out=d_bias)
 
 
-@kernel(
+@compiled(
     "rows",
     writes="d_x",
-    d_out=0,
-    d_x=0,
     flops=lambda d_out, kernel, **_: _product_flops(d_out, kernel),
+    d_out="rows units",
+    kernel="inputs units",
+    d_x="rows inputs",
 )
 def dense_backward_input(d_out, kernel, d_x):
     np.matmul(d_out, kernel.T, out=d_x)
+
+
+_SPARSE_ROWS = {
+    "values": "entries",
+    "columns": "int<inputs: entries",
+    "row_end": "int<=entries: rows",
+}
 
 
 def _csr(values, columns, row_end, n_columns):
@@ -65,13 +77,24 @@ def _csr(values, columns, row_end, n_columns):
     )
 
 
-@kernel(None, writes="out", row_end=0, out=0)
+@compiled(
+    None,
+    writes="out",
+    optional="bias",
+    compiled_axis="rows",
+    **_SPARSE_ROWS,
+    kernel="inputs units",
+    bias="units",
+    out="rows units",
+)
 def sparse_dense_forward(values, columns, row_end, kernel, bias, out):
     out[...] = _csr(values, columns, row_end, kernel.shape[0]) @ kernel
     if bias is not None:
         np.add(out, bias, out=out)
 
 
-@kernel(None, writes="d_kernel")
+@compiled(
+    None, writes="d_kernel", **_SPARSE_ROWS, d_out="rows units", d_kernel="inputs units"
+)
 def sparse_dense_backward_kernel(values, columns, row_end, d_out, d_kernel):
     d_kernel[...] = _csr(values, columns, row_end, d_kernel.shape[0]).T @ d_out

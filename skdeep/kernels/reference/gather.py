@@ -2,10 +2,31 @@
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 
-@kernel("rows", writes="out", index=0, out=0)
+def _check_rows(source, index, out):
+    if source.dtype != out.dtype and (source.dtype != np.uint8 or out.dtype.kind != "f"):
+        raise TypeError(
+            f"gather_rows cannot put rows of type {source.dtype} into {out.dtype}."
+        )
+    _check_source(source, index)
+
+
+def _check_source(source, index, **_):
+    if index.size and not len(source):
+        raise ValueError(f"There are no rows from which {index.size} could be taken.")
+
+
+# An index beyond the end means the last row.
+@compiled(
+    "rows",
+    writes="out",
+    check=_check_rows,
+    source="any: n ...",
+    index="int64: rows",
+    out="any: rows ...",
+)
 def gather_rows(source, index, out):
     if source.dtype == out.dtype:
         # mode="clip" lets NumPy write straight into out: the default mode buffers.
@@ -15,14 +36,47 @@ def gather_rows(source, index, out):
         out[...] = source[index]
 
 
-@kernel(None, writes="out", index=0, out=0)
+@compiled(
+    "rows",
+    writes="out",
+    index="int64<classes: rows",
+    low="number",
+    high="number",
+    out="rows classes",
+)
+def one_hot(index, low, high, out):
+    """The targets of classes by number: high in the class's column, else low."""
+    out.fill(low)
+    np.put_along_axis(out, index[:, np.newaxis], high, axis=1)
+
+
+@compiled(
+    None,
+    writes="out",
+    compiled_axis="rows",
+    check=_check_source,
+    source="n",
+    index="int64: rows",
+    out="rows",
+)
 def gather_weights(source, index, out):
     """Take the rows' weights and divide by their number, so that sums are means."""
     np.take(source, index, out=out, mode="clip")
     np.divide(out, out.shape[0], out=out)
 
 
-@kernel(None, writes="values_out columns_out row_end_out")
+@compiled(
+    None,
+    writes="values_out columns_out row_end_out",
+    check=lambda row_end, index, **_: _check_source(row_end, index),
+    values="entries",
+    columns="int: entries",
+    row_end="int<=entries: n",
+    index="int64: rows",
+    values_out="room",
+    columns_out="int: room",
+    row_end_out="int: rows",
+)
 def gather_sparse_rows(
     values, columns, row_end, index, values_out, columns_out, row_end_out
 ):

@@ -11,16 +11,19 @@ and, with g = d_out * scale,
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 
-@kernel(
+@compiled(
     "rows",
     writes="normalized inverse_deviation out",
-    x=0,
-    normalized=0,
-    inverse_deviation=0,
-    out=0,
+    x="rows ... features",
+    scale="features",
+    shift="features",
+    epsilon="number",
+    normalized="rows ... features",
+    inverse_deviation="rows ...",
+    out="rows ... features",
 )
 def layer_norm_forward(x, scale, shift, epsilon, normalized, inverse_deviation, out):
     mean = inverse_deviation
@@ -37,7 +40,14 @@ def layer_norm_forward(x, scale, shift, epsilon, normalized, inverse_deviation, 
     np.add(out, shift, out=out)
 
 
-@kernel("sum", writes="d_scale d_shift", d_out=0, normalized=0)
+@compiled(
+    "sum",
+    writes="d_scale d_shift",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    d_scale="features",
+    d_shift="features",
+)
 def layer_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
     d_out = d_out.reshape(-1, d_scale.size)
     normalized = normalized.reshape(-1, d_scale.size)
@@ -45,8 +55,17 @@ def layer_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
     np.add.reduce(d_out, axis=0, out=d_shift)
 
 
-@kernel(
-    "rows", writes="d_x", d_out=0, normalized=0, inverse_deviation=0, work=0, norm=0, d_x=0
+@compiled(
+    "rows",
+    writes="d_x",
+    scratch="work norm",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    scale="features",
+    inverse_deviation="rows ...",
+    work="rows ... features",
+    norm="rows ...",
+    d_x="rows ... features",
 )
 def layer_norm_backward_input(d_out, normalized, scale, inverse_deviation, work, norm, d_x):
     np.multiply(d_out, scale, out=d_x)

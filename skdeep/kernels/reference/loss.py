@@ -4,33 +4,42 @@
 each row's share of the mean. A kernel writes ``losses``, one number a row, unweighted,
 and ``d_z``, weighted, so that ``sum(weight * losses)`` is the mean loss and ``d_z`` is
 its derivative. With several independent outputs, a row's loss is the mean over them.
+
+Losses of labels take ``label_weight``, None or of shape (2, n_outputs): an output's loss
+is multiplied by the first row, plus the second times its target.
 """
 
+import inspect
 import math
 
 import numpy as np
 from scipy.special import expit, xlogy
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled, kernel
 
-_loss = kernel(
-    "rows",
-    writes="losses d_z",
-    z=0,
-    target=0,
-    weight=0,
-    norm=0,
-    work=0,
-    work_2=0,
-    work_3=0,
-    work_4=0,
-    mask=0,
-    losses=0,
-    d_z=0,
-)
+_SCRATCH = ("norm", "work", "work_2", "work_3", "work_4", "work_5", "mask")
+_SHAPES = {
+    **dict.fromkeys(("z", "target", "d_z", *_SCRATCH), "rows outputs"),
+    **dict.fromkeys(("weight", "losses", "norm"), "rows"),
+    **dict.fromkeys(("gamma", "delta", "quantile"), "number"),
+    "label_weight": "2 outputs",
+    "mask": "bool: rows outputs",
+}
 
 
-@kernel(None, writes="total")
+def _loss(function):
+    names = inspect.signature(function).parameters
+    declare = compiled(
+        "rows",
+        writes="losses d_z",
+        scratch=" ".join(name for name in names if name in _SCRATCH),
+        optional="label_weight",
+        **{name: _SHAPES[name] for name in names},
+    )
+    return declare(function)
+
+
+@compiled(None, writes="total", losses="rows", weight="rows", total="float64: 1")
 def sum_losses(losses, weight, total):
     """Add the batch's mean loss, times its rows, to the sum of the epoch."""
     total += losses.shape[0] * np.dot(losses, weight)
@@ -39,16 +48,37 @@ def sum_losses(losses, weight, total):
 def python_loss(loss):
     """A kernel that asks a Python object for values and gradients; it may allocate."""
 
-    @kernel("rows", writes="losses d_z", z=0, target=0, weight=0, losses=0, d_z=0)
+    shapes = {n: _SHAPES[n] for n in ("z", "target", "weight", "losses", "d_z")}
+
+    @kernel("rows", writes="losses d_z", **shapes)
     def python_loss(z, target, weight, losses, d_z):
-        losses[...] = loss.value(target, z)
-        np.multiply(loss.gradient(target, z), weight[:, np.newaxis], out=d_z)
+        losses[...] = _of_shape(loss.value(target, z), losses.shape, loss, "value")
+        gradient = _of_shape(loss.gradient(target, z), z.shape, loss, "gradient")
+        np.multiply(gradient, weight[:, np.newaxis], out=d_z)
 
     return python_loss
 
 
+def _of_shape(result, shape, loss, method):
+    if np.shape(result) != shape:
+        per = "row" if method == "value" else "output"
+        raise ValueError(
+            f"{type(loss).__name__}.{method} must return a number for each {per}: an "
+            f"array of shape {shape}, but it has the shape {np.shape(result)}."
+        )
+    return result
+
+
 def _weigh(d_z, weight):
     np.multiply(d_z, weight[:, np.newaxis], out=d_z)
+
+
+def _weigh_labels(values, target, label_weight, factor):
+    """Multiply each output by the weight of its label."""
+    if label_weight is not None:
+        np.multiply(target, label_weight[1], out=factor)
+        np.add(factor, label_weight[0], out=factor)
+        np.multiply(values, factor, out=values)
 
 
 def _mean_over_outputs(values, losses):
@@ -91,13 +121,15 @@ def softmax_kl_divergence(z, target, weight, norm, work, losses, d_z):
 
 # log(1 + exp(z)) - target z; d_z = logistic(z) - target
 @_loss
-def sigmoid_cross_entropy(z, target, weight, work, losses, d_z):
+def sigmoid_cross_entropy(z, target, weight, label_weight, work, work_2, losses, d_z):
     np.logaddexp(z, 0, out=work)
     np.multiply(target, z, out=d_z)
     np.subtract(work, d_z, out=work)
+    _weigh_labels(work, target, label_weight, work_2)
     _mean_over_outputs(work, losses)
     expit(z, out=d_z)
     np.subtract(d_z, target, out=d_z)
+    _weigh_labels(d_z, target, label_weight, work_2)
     np.multiply(d_z, 1 / z.shape[1], out=d_z)
     _weigh(d_z, weight)
 
@@ -134,7 +166,19 @@ def softmax_focal(z, target, weight, gamma, norm, work, work_2, work_3, losses, 
 # d_z = -target q^gamma (gamma p (-log p) + q) + (1 - target) p^gamma (gamma q (-log q) + p)
 @_loss
 def sigmoid_focal(
-    z, target, weight, gamma, norm, work, work_2, work_3, work_4, losses, d_z
+    z,
+    target,
+    weight,
+    gamma,
+    label_weight,
+    norm,
+    work,
+    work_2,
+    work_3,
+    work_4,
+    work_5,
+    losses,
+    d_z,
 ):
     p, q, power, surprise = work, work_2, work_3, work_4
     expit(z, out=p)
@@ -143,6 +187,7 @@ def sigmoid_focal(
     expit(q, out=q)
     np.power(q, gamma, out=power)
     np.multiply(power, target, out=power)
+    _weigh_labels(power, target, label_weight, work_5)
     np.einsum("ij,ij->i", power, surprise, out=losses)
     np.multiply(surprise, p, out=surprise)
     np.multiply(surprise, gamma, out=surprise)
@@ -153,6 +198,7 @@ def sigmoid_focal(
     np.power(p, gamma, out=power)
     np.multiply(power, target, out=surprise)
     np.subtract(power, surprise, out=power)
+    _weigh_labels(power, target, label_weight, work_5)
     np.logaddexp(z, 0, out=surprise)
     np.multiply(q, gamma, out=q)
     np.multiply(q, surprise, out=q)
@@ -170,24 +216,26 @@ def sigmoid_focal(
 
 # max(0, 1 - s z) with s = 2 target - 1, one class against the rest
 @_loss
-def hinge(z, target, weight, work, mask, losses, d_z):
+def hinge(z, target, weight, label_weight, work, work_2, mask, losses, d_z):
     sign, margin = d_z, work
     np.multiply(target, 2, out=sign)
     np.subtract(sign, 1, out=sign)
     np.multiply(sign, z, out=margin)
     np.subtract(1, margin, out=margin)
     np.maximum(margin, 0, out=margin)
-    _mean_over_outputs(margin, losses)
     np.greater(margin, 0, out=mask)
+    _weigh_labels(margin, target, label_weight, work_2)
+    _mean_over_outputs(margin, losses)
     np.copyto(margin, mask)
     np.multiply(sign, margin, out=d_z)
+    _weigh_labels(d_z, target, label_weight, work_2)
     np.multiply(d_z, -1 / z.shape[1], out=d_z)
     _weigh(d_z, weight)
 
 
 # max(0, 1 - s z)^2
 @_loss
-def squared_hinge(z, target, weight, work, losses, d_z):
+def squared_hinge(z, target, weight, label_weight, work, work_2, losses, d_z):
     sign, margin = d_z, work
     np.multiply(target, 2, out=sign)
     np.subtract(sign, 1, out=sign)
@@ -197,6 +245,8 @@ def squared_hinge(z, target, weight, work, losses, d_z):
     np.multiply(sign, margin, out=d_z)
     np.multiply(d_z, -2 / z.shape[1], out=d_z)
     np.multiply(margin, margin, out=margin)
+    _weigh_labels(margin, target, label_weight, work_2)
+    _weigh_labels(d_z, target, label_weight, work_2)
     _mean_over_outputs(margin, losses)
     _weigh(d_z, weight)
 

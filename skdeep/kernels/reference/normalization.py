@@ -13,10 +13,29 @@ and, since d_scale = sum d_out * normalized and d_shift = sum d_out,
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 
-@kernel(None, writes="share normalized inverse_deviation running_mean running_variance out")
+@compiled(
+    None,
+    writes="share normalized inverse_deviation running_mean running_variance out",
+    scratch="work",
+    x="rows ... features",
+    weight="rows",
+    scale="features",
+    shift="features",
+    step="int64: 1",
+    batch_size="number",
+    momentum="number",
+    epsilon="number",
+    share="rows ...",
+    work="features",
+    normalized="rows ... features",
+    inverse_deviation="features",
+    running_mean="features",
+    running_variance="features",
+    out="rows ... features",
+)
 def batch_norm_forward(
     x,
     weight,
@@ -40,8 +59,9 @@ def batch_norm_forward(
     if x.ndim == 3:
         np.divide(share[:, :1], x.shape[1], out=share)
     # Running averages start as plain means, so that they never remember their start;
-    # a last batch that is not full counts as much as it is full.
-    update = max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size
+    # a last batch that is not full counts as much as it is full, and one with a row more
+    # no more than all.
+    update = min(1.0, max(1 - momentum, 1 / int(step[0])) * x.shape[0] / batch_size)
     share = share.reshape(-1)
     x, normalized, out = (a.reshape(-1, a.shape[-1]) for a in (x, normalized, out))
 
@@ -67,14 +87,33 @@ def batch_norm_forward(
     np.add(out, shift, out=out)
 
 
-@kernel(None, writes="d_scale d_shift", d_scale=0, d_shift=0)
+@compiled(
+    None,
+    writes="d_scale d_shift",
+    compiled_axis="features",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    d_scale="features",
+    d_shift="features",
+)
 def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
     d_out, normalized = (a.reshape(-1, a.shape[-1]) for a in (d_out, normalized))
     np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
     np.add.reduce(d_out, axis=0, out=d_shift)
 
 
-@kernel("rows", writes="d_x", d_out=0, normalized=0, share=0, d_x=0)
+@compiled(
+    "rows",
+    writes="d_x",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    share="rows ...",
+    scale="features",
+    inverse_deviation="features",
+    d_scale="features",
+    d_shift="features",
+    d_x="rows ... features",
+)
 def batch_norm_backward_input(
     d_out, normalized, share, scale, inverse_deviation, d_scale, d_shift, d_x
 ):
@@ -86,7 +125,20 @@ def batch_norm_backward_input(
     np.multiply(d_x, scale, out=d_x)
 
 
-@kernel("rows", writes="out", x=0, out=0, in_place=True)
+@compiled(
+    "rows",
+    writes="out",
+    scratch="work",
+    in_place=True,
+    x="rows ... features",
+    scale="features",
+    shift="features",
+    running_mean="features",
+    running_variance="features",
+    epsilon="number",
+    work="features",
+    out="rows ... features",
+)
 def batch_norm_inference(
     x, scale, shift, running_mean, running_variance, epsilon, work, out
 ):

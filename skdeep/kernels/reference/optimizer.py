@@ -6,17 +6,44 @@ it. The sums of AdaGrad's and Adam's kind leave out the constant factor of their
 recursion, (1 - beta), and put it into the step's scalars: that saves a pass each.
 """
 
+import inspect
 import math
 
 import numpy as np
 from scipy.linalg.blas import daxpy, dnrm2, saxpy, snrm2
 
-from skdeep.kernels.reference.contract import kernel
+from skdeep.kernels.reference.contract import compiled
 
 
-def _step(**slots):
-    writes = " ".join(["parameters", "gradient", *slots])
-    return kernel("parameters", writes=writes, parameters=0, gradient=0, **slots)
+def _on_parameters(writes, scratch=""):
+    """Declare a kernel whose arrays are as long as the vector of parameters.
+
+    All but the numbers in `_NUMBERS` are.
+    """
+
+    def declare(function):
+        shapes = {
+            name: _NUMBERS.get(name, "parameters")
+            for name in inspect.signature(function).parameters
+        }
+        declared = compiled("parameters", writes=writes, scratch=scratch, **shapes)
+        return declared(function)
+
+    return declare
+
+
+_NUMBERS = {
+    **dict.fromkeys(("learning_rate", "momentum_product"), "float64: 1"),
+    "step": "int64: 1",
+    **dict.fromkeys(
+        ("beta_1", "beta_2", "decay", "epsilon", "limit", "momentum", "rate", "rho"),
+        "number",
+    ),
+}
+
+
+def _step(slots="", scratch=""):
+    return _on_parameters(f"parameters gradient {slots}", scratch)
 
 
 def _add_scaled(x, factor, y):
@@ -25,26 +52,26 @@ def _add_scaled(x, factor, y):
     axpy(x, y, a=factor)
 
 
-@kernel("parameters", writes="gradient", parameters=0, gradient=0)
+@_on_parameters("gradient")
 def add_weight_decay(parameters, gradient, rate):
     """Add the gradient of rate / 2 * ||parameters||^2."""
     _add_scaled(parameters, rate, gradient)
 
 
-@kernel("parameters", writes="gradient", parameters=0, gradient=0, work=0)
+@_on_parameters("gradient", scratch="work")
 def add_l1_penalty(parameters, gradient, work, rate):
     """Add a subgradient of rate * ||parameters||_1: zero where a parameter is."""
     np.sign(parameters, out=work)
     _add_scaled(work, rate, gradient)
 
 
-@kernel("parameters", writes="parameters", parameters=0)
+@_on_parameters("parameters")
 def decay_parameters(parameters, learning_rate, rate):
     """Decoupled weight decay (Loshchilov and Hutter 2019)."""
     np.multiply(parameters, 1 - float(learning_rate[0]) * rate, out=parameters)
 
 
-@kernel(None, writes="gradient")
+@compiled(None, writes="gradient", gradient="parameters", max_norm="number")
 def clip_by_norm(gradient, max_norm):
     """Scale the whole gradient so that its norm is at most max_norm."""
     # not the root of a product: squares may overflow where the norm does not
@@ -52,14 +79,21 @@ def clip_by_norm(gradient, max_norm):
     np.multiply(gradient, max_norm / max(norm, max_norm), out=gradient)
 
 
-@kernel("parameters", writes="gradient", gradient=0)
+@_on_parameters("gradient")
 def clip_by_value(gradient, limit):
     np.minimum(gradient, limit, out=gradient)
     np.maximum(gradient, -limit, out=gradient)
 
 
 # Srebro and Shraibman 2005, Hinton et al. 2012
-@kernel("features", writes="kernel", kernel=1, work=0)
+@compiled(
+    "features",
+    writes="kernel",
+    scratch="work",
+    max_norm="number",
+    kernel="inputs features",
+    work="features",
+)
 def limit_unit_norms(max_norm, kernel, work):
     """Scale each column, the weights into a unit, so that its norm is at most max_norm."""
     np.einsum("ij,ij->j", kernel, kernel, out=work)
@@ -71,7 +105,7 @@ def limit_unit_norms(max_norm, kernel, work):
 
 # a <- d a + (1 - d) w with d = min(decay, (1 + t) / (10 + t)), so that the first steps
 # are not outweighed by where the average started
-@kernel("parameters", writes="average", parameters=0, average=0, work=0)
+@_on_parameters("average", scratch="work")
 def update_moving_average(parameters, step, decay, work, average):
     t = int(step[0])
     np.subtract(parameters, average, out=work)
@@ -85,7 +119,7 @@ def sgd_step(parameters, gradient, learning_rate):
 
 
 # Polyak 1964: v = momentum v - lr g; w += v
-@_step(velocity=0)
+@_step("velocity")
 def momentum_step(parameters, gradient, velocity, learning_rate, momentum):
     np.multiply(velocity, momentum, out=velocity)
     _add_scaled(gradient, -learning_rate[0], velocity)
@@ -94,7 +128,7 @@ def momentum_step(parameters, gradient, velocity, learning_rate, momentum):
 
 # Nesterov 1983, in the form of Sutskever et al. 2013 with w the looked-ahead point:
 # v = momentum v - lr g; w += momentum v - lr g
-@_step(velocity=0)
+@_step("velocity")
 def nesterov_step(parameters, gradient, velocity, learning_rate, momentum):
     np.multiply(velocity, momentum, out=velocity)
     _add_scaled(gradient, -learning_rate[0], velocity)
@@ -103,7 +137,7 @@ def nesterov_step(parameters, gradient, velocity, learning_rate, momentum):
 
 
 # Duchi et al. 2011: a += g^2; w -= lr g / (sqrt(a) + epsilon)
-@_step(accumulator=0, work=0)
+@_step("accumulator", scratch="work")
 def adagrad_step(parameters, gradient, accumulator, work, learning_rate, epsilon):
     np.multiply(gradient, gradient, out=work)
     np.add(accumulator, work, out=accumulator)
@@ -115,14 +149,14 @@ def adagrad_step(parameters, gradient, accumulator, work, learning_rate, epsilon
 
 # Tieleman and Hinton 2012: v = rho v + (1 - rho) g^2; u = g / (sqrt(v) + epsilon)
 # square_sum holds v / (1 - rho)
-@_step(square_sum=0, work=0)
+@_step("square_sum", scratch="work")
 def rmsprop_step(parameters, gradient, square_sum, work, learning_rate, rho, epsilon):
     _scale_by_root_mean_square(gradient, square_sum, work, rho, epsilon)
     _add_scaled(gradient, -learning_rate[0] / math.sqrt(1 - rho), parameters)
 
 
 # the same with velocity: d = momentum d + lr u; w -= d
-@_step(square_sum=0, velocity=0, work=0)
+@_step("square_sum velocity", scratch="work")
 def rmsprop_momentum_step(
     parameters,
     gradient,
@@ -151,7 +185,7 @@ def _scale_by_root_mean_square(gradient, square_sum, work, rho, epsilon):
 
 
 # Graves 2013: m = rho m + (1 - rho) g as well, and u = g / (sqrt(v - m^2) + epsilon)
-@_step(square_mean=0, mean=0, velocity=0, work=0)
+@_step("square_mean mean velocity", scratch="work")
 def rmsprop_centered_step(
     parameters,
     gradient,
@@ -184,7 +218,7 @@ def rmsprop_centered_step(
 # Kingma and Ba 2015: m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2;
 # w -= lr m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon)
 # gradient_sum holds m / (1 - beta_1), square_sum holds v / (1 - beta_2)
-@_step(gradient_sum=0, square_sum=0)
+@_step("gradient_sum square_sum")
 def adam_step(
     parameters,
     gradient,
@@ -205,7 +239,7 @@ def adam_step(
 
 
 # Reddi et al. 2018: the same with the largest v so far in the denominator
-@_step(gradient_sum=0, square_sum=0, largest_square_sum=0)
+@_step("gradient_sum square_sum largest_square_sum")
 def amsgrad_step(
     parameters,
     gradient,
@@ -248,7 +282,13 @@ def _adam_update(
 
 # Dozat 2016: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2); with the products of the mu,
 # m_hat = mu_{t+1} m / (1 - prod_{t+1}) + (1 - mu_t) g / (1 - prod_t)
-@kernel(None, writes="momentum_product")
+@compiled(
+    None,
+    writes="momentum_product",
+    momentum_product="float64: 1",
+    step="int64: 1",
+    beta_1="number",
+)
 def nadam_schedule(momentum_product, step, beta_1):
     """Multiply the product of the momentum coefficients by this step's."""
     momentum_product *= _nadam_momentum(beta_1, int(step[0]))
@@ -258,7 +298,7 @@ def _nadam_momentum(beta_1, t):
     return beta_1 * (1 - 0.5 * 0.96 ** (0.004 * t))
 
 
-@_step(mean=0, square_sum=0, work=0)
+@_step("mean square_sum", scratch="work")
 def nadam_step(
     parameters,
     gradient,

@@ -35,8 +35,15 @@ def covered(in_size, out_size, offset, stride):
     )
 
 
+def _meeting(in_size, out_size, window, stride, dilation, padding):
+    """The places of a window along an axis that may ever be on an input."""
+    first = -((padding - (out_size - 1) * stride) // -dilation)
+    last = (in_size - 1 + padding) // dilation
+    return range(max(first, 0), min(last + 1, window))
+
+
 def places(in_size, out_size, window, strides, dilation, padding):
-    """Go through the places of a window of two axes, row by row.
+    """Go through the places of a window of two axes that see an input, row by row.
 
     Parameters
     ----------
@@ -53,10 +60,14 @@ def places(in_size, out_size, window, strides, dilation, padding):
         Rows and columns of the outputs that find an input at this place, and of these
         inputs.
     """
-    for i in range(window[0]):
+    rows, columns = (
+        _meeting(*axis)
+        for axis in zip(in_size, out_size, window, strides, dilation, padding, strict=True)
+    )
+    for i in rows:
         offset = i * dilation[0] - padding[0]
         out_rows, in_rows = covered(in_size[0], out_size[0], offset, strides[0])
-        for j in range(window[1]):
+        for j in columns:
             offset = j * dilation[1] - padding[1]
             out_columns, in_columns = covered(in_size[1], out_size[1], offset, strides[1])
             yield (i, j), (out_rows, out_columns), (in_rows, in_columns)
