@@ -22,6 +22,8 @@ _COLUMNS_BLOCK = 1 << 20
 
 def checked_axes(feature_axes, X):
     """The axes with statistics of their own, sorted and counted from the front."""
+    if type(feature_axes) is int and -X.ndim < feature_axes < 0:
+        return (X.ndim + feature_axes,)
     single = isinstance(feature_axes, Integral)
     axes = []
     for axis in (feature_axes,) if single else feature_axes:
@@ -97,6 +99,9 @@ def map_features(function, X, out, axes, parameters):
 
     Parameters are arrays of one number a feature, or None. `out` may be X itself.
     """
+    if X.size <= _WIDE and axes == (1,) and X.ndim == 2:
+        function(X, out, *parameters)  # no block of wide rows: a prediction waits for it
+        return
     count = count_features(X, axes)
     tiled = {}
 

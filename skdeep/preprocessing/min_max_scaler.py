@@ -85,7 +85,7 @@ class MinMaxScaler(AffineScaler):
         low, high = self.feature_range
         size = np.maximum(np.abs(self.data_min_), np.abs(self.data_max_))
         stretch = without_zeros(self.data_range_, size) / (high - low)
-        return self.data_min_, stretch, np.full_like(stretch, low)
+        return self.data_min_, stretch, np.full(len(stretch), float(low)) if low else None
 
     def _bound(self, out):
         if self.clip:
