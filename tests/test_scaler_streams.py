@@ -204,3 +204,19 @@ def test_the_ends_of_data_are_those_of_all_rows_not_of_those_drawn(subsample):
     w[X.argmin(axis=0)] = 0  # a row without weight is no end
     scaler.fit(X, sample_weight=w)
     np.testing.assert_array_equal(scaler.quantiles_[0], X[w > 0].min(0))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("unit", [1.0, 1e-300, 1e300])
+def test_moments_of_any_size_join_in_streams_with_weights_of_any_unit(size, unit):
+    X = table(80)
+    w = np.random.default_rng(0).integers(1, 4, 80) * 1.0
+    expected = StandardScaler().fit(X, sample_weight=w).transform(X)
+    stream = StandardScaler()
+    for part in (slice(0, 30), slice(30, 80)):
+        stream.partial_fit(size * X[part], sample_weight=unit * w[part])
+    np.testing.assert_allclose(stream.transform(size * X), expected, rtol=1e-9, atol=1e-12)
+    stream.fit(np.zeros((5, 3)))  # zeros say nothing of the size of what follows
+    expected = StandardScaler().fit(np.r_[np.zeros((5, 3)), X]).transform(X)
+    stream.partial_fit(size * X)
+    np.testing.assert_allclose(stream.transform(size * X), expected, rtol=1e-9, atol=1e-12)

@@ -266,7 +266,9 @@ def test_range_ends_are_reached_exactly():
     assert (scaled.max(axis=0) == 1).all()
 
 
-@pytest.mark.parametrize("size", [1e-100, 1e-20, 1e-15, 1e15, 1e100])
+@pytest.mark.parametrize(
+    "size", [1e-300, 1e-200, 1e200, 1e300, 1e-100, 1e-20, 1e-15, 1e15, 1e100]
+)
 @pytest.mark.parametrize(
     "scaler",
     [

@@ -1,7 +1,5 @@
 """Mean normalization: features around 0 that span a range of 1."""
 
-import numpy as np
-
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.extremes import Extremes
@@ -44,7 +42,7 @@ class MeanScaler(AffineScaler):
 
     def _learn(self, measured):
         moments, extremes = measured.moments, measured.extremes
-        self.mean_ = np.where(moments.weight > 0, moments.mean, np.nan)
+        self.mean_ = moments.mean
         self.scale_ = without_zeros(extremes.maximum - extremes.minimum, extremes.size)
 
     def _line(self):

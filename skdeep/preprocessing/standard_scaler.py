@@ -74,19 +74,16 @@ class StandardScaler(AffineScaler):
         return Moments.of(X, axes, weight)
 
     def _learn(self, moments):
-        seen = moments.weight > 0
         self.mean_ = self.var_ = self.scale_ = None
         if self.with_mean or self.with_std:
-            self.mean_ = np.where(seen, moments.mean, np.nan)
+            self.mean_ = moments.mean
         if self.with_std:
             self.var_ = moments.variance
-            self.scale_ = np.where(moments.is_constant(), 1.0, np.sqrt(self.var_))
+            self.scale_ = np.where(moments.is_constant(), 1.0, moments.deviation)
 
     def _seen(self, moments, n_samples):
         """As in scikit-learn: one number if it is that of all features."""
         seen = moments.weight
-        if (seen == seen.round()).all():
-            seen = seen.astype(int)
         return seen[0] if (seen == seen[0]).all() else seen
 
     def _line(self):
