@@ -291,6 +291,50 @@ def test_features_of_any_size_are_scaled(scaler, size):
     np.testing.assert_allclose(tiny.inverse_transform(expected), size * X, rtol=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-42, 1e-37, 1e37])
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        ours.StandardScaler(),
+        ours.MinMaxScaler(),
+        ours.MeanScaler(),
+        ours.RobustScaler(smooth_clip=3.0),
+        ours.LogScaler(),
+    ],
+    ids=str,
+)
+def test_float32_at_the_edges_is_scaled_as_in_float64(scaler, size):
+    X = (np.random.default_rng(0).uniform(-9, 9, (50, 2)) * size).astype("f4")
+    scaled = scaler.fit_transform(X)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, scaler.transform(X.astype(float)), atol=1e-5)
+
+
+def test_ranges_that_only_float64_holds_are_scaled_in_float32():
+    X = np.array([[-3e38], [0.0], [3e38]], dtype="f4")
+    np.testing.assert_allclose(ours.MinMaxScaler().fit_transform(X), [[0], [0.5], [1]])
+
+
+@pytest.mark.parametrize(
+    "scaler", [ours.MinMaxScaler(), ours.MeanScaler(), ours.RobustScaler()], ids=str
+)
+def test_ranges_that_float64_cannot_hold_are_refused(scaler):
+    X = np.array([[0.0, -1.7e308], [1.0, 1.7e308], [2.0, 1.7e308]])
+    with pytest.raises(ValueError, match="Feature 1 of X goes from -1"):
+        scaler.fit(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_reach_where_the_ratio_overflows(dtype):
+    largest = 1e30 if dtype == np.float32 else 1e200
+    X = np.array([[largest, -largest, 0.0, 1.0]], dtype=dtype).T
+    scaler = ours.LogScaler(unit=1 / largest).fit(X)
+    expected = np.log(largest) * np.array([[2, -2, 0, 1]]).T
+    np.testing.assert_allclose(scaler.transform(X), expected, rtol=1e-6)
+    back = scaler.inverse_transform(scaler.transform(X))
+    np.testing.assert_allclose(back, X, rtol=2e-5)
+
+
 @pytest.mark.parametrize(
     "scaler", [ours.MinMaxScaler(), ours.MeanScaler(), ours.RobustScaler()], ids=str
 )

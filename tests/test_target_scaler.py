@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.callback import ScoringMonitor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_regression
 from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor
@@ -126,12 +125,31 @@ def test_weights_that_no_one_takes_are_refused():
         TargetScaler(KNeighborsRegressor()).fit(X, y, sample_weight=np.ones(len(X)))
 
 
+class Epochs:
+    """Counts the epochs of networks; scikit-learn hands it on to what is within."""
+
+    max_propagation_depth = None
+    seen = 0
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.seen += context.task_name == "epoch"
+
+
 def test_callbacks_go_through_to_the_network():
     X, y = data()
-    monitor = ScoringMonitor(scoring="r2")
+    epochs = Epochs()
     model = make_pipeline(StandardScaler(), TargetScaler(network()))
-    model.set_callbacks(monitor).fit(X, y)  # and nothing warns
-    assert np.isfinite(model.predict(X)).all()
+    model.set_callbacks(epochs).fit(X, y)
+    assert epochs.seen == model[-1].regressor_.n_iter_
 
 
 def test_partial_fit_keeps_the_first_scale():

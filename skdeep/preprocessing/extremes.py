@@ -49,6 +49,19 @@ class Extremes:
         )
 
 
+def span(low, high):
+    """high - low of each feature; an error where float64 cannot hold it."""
+    with np.errstate(over="ignore"):
+        difference = high - low
+    if np.isinf(difference).any():
+        feature = int(np.argmax(np.isinf(difference)))
+        raise ValueError(
+            f"Feature {feature} of X goes from {low[feature]:.3g} to {high[feature]:.3g}, "
+            "a range that float64 cannot hold. Divide it by a number before scaling."
+        )
+    return difference
+
+
 def _of_block(block, count):
     low, high = block.min(axis=0), block.max(axis=0)
     if np.isnan(low).any():

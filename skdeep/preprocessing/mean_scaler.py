@@ -2,7 +2,7 @@
 
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
-from skdeep.preprocessing.extremes import Extremes
+from skdeep.preprocessing.extremes import Extremes, span
 from skdeep.preprocessing.moments import Moments
 
 
@@ -43,7 +43,7 @@ class MeanScaler(AffineScaler):
     def _learn(self, measured):
         moments, extremes = measured.moments, measured.extremes
         self.mean_ = moments.mean
-        self.scale_ = without_zeros(extremes.maximum - extremes.minimum, extremes.size)
+        self.scale_ = without_zeros(span(extremes.minimum, extremes.maximum), extremes.size)
 
     def _line(self):
         return self.mean_, self.scale_, None

@@ -5,7 +5,7 @@ import numpy as np
 from skdeep.messages import plain
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
-from skdeep.preprocessing.extremes import Extremes
+from skdeep.preprocessing.extremes import Extremes, span
 
 
 @document
@@ -76,8 +76,8 @@ class MinMaxScaler(AffineScaler):
 
     def _learn(self, extremes):
         low, high = self.feature_range
+        self.data_range_ = span(extremes.minimum, extremes.maximum)
         self.data_min_, self.data_max_ = extremes.minimum, extremes.maximum
-        self.data_range_ = self.data_max_ - self.data_min_
         self.scale_ = (high - low) / without_zeros(self.data_range_, extremes.size)
         self.min_ = low - self.data_min_ * self.scale_
 

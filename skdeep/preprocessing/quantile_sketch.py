@@ -217,7 +217,8 @@ def interpolate(values, cumulative, unit, probabilities):
     # scaling jumps at equal values
     beyond = np.where(np.abs(beyond - np.rint(beyond)) < 1e-9, np.rint(beyond), beyond)
     low, high = values[index].astype(float), values[following].astype(float)
-    between = low + np.where(beyond > 0, high - low, 0.0) * beyond
+    with np.errstate(over="ignore"):
+        between = low + np.where(beyond > 0, high - low, 0.0) * beyond
     return np.where(beyond == 1, high, between)
 
 
