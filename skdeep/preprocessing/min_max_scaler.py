@@ -78,14 +78,15 @@ class MinMaxScaler(AffineScaler):
         low, high = self.feature_range
         self.data_range_ = span(extremes.minimum, extremes.maximum)
         self.data_min_, self.data_max_ = extremes.minimum, extremes.maximum
-        self.scale_ = (high - low) / without_zeros(self.data_range_, extremes.size)
+        width = without_zeros(self.data_range_, extremes.size)
+        self._stretch = width / (high - low)
+        self.scale_ = (high - low) / width
         self.min_ = low - self.data_min_ * self.scale_
 
     def _line(self):
-        low, high = self.feature_range
-        size = np.maximum(np.abs(self.data_min_), np.abs(self.data_max_))
-        stretch = without_zeros(self.data_range_, size) / (high - low)
-        return self.data_min_, stretch, np.full(len(stretch), float(low)) if low else None
+        low, _ = self.feature_range
+        offset = np.full(len(self._stretch), float(low)) if low else None
+        return self.data_min_, self._stretch, offset
 
     def _bound(self, out):
         if self.clip:
