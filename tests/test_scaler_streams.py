@@ -48,7 +48,8 @@ def data_for(scaler, X):
 def test_batches_teach_what_all_at_once_teaches(scaler, cuts):
     X = data_for(scaler, table())
     parts = np.split(X, cuts)
-    expected = clone(scaler).fit_transform(X)
+    whole = clone(scaler).fit(X)
+    expected = whole.transform(X)
     stream = clone(scaler)
     for part in parts:
         stream.partial_fit(part)
@@ -56,7 +57,7 @@ def test_batches_teach_what_all_at_once_teaches(scaler, cuts):
     for part in parts[1:]:
         merged.merge(clone(scaler).fit(part))
     for other in (stream, merged):
-        assert other.n_samples_seen_ == 600
+        np.testing.assert_array_equal(other.n_samples_seen_, whole.n_samples_seen_)
         np.testing.assert_allclose(other.transform(X), expected, rtol=1e-11, atol=1e-12)
 
 
@@ -192,3 +193,30 @@ def test_bad_data_leave_a_stream_as_it_was():
         scaler.partial_fit([[np.inf]])
     assert scaler.n_samples_seen_ == 2
     assert scaler.mean_ == 1.5
+
+
+@pytest.mark.parametrize("subsample", [100, 10_000])
+def test_the_ends_of_data_are_those_of_all_rows_not_of_those_drawn(subsample):
+    X = np.random.default_rng(0).standard_cauchy((50_000, 2))
+    scaler = QuantileScaler(subsample=subsample).fit(X)
+    np.testing.assert_array_equal(scaler.quantiles_[[0, -1]], [X.min(0), X.max(0)])
+    w = np.ones(len(X))
+    w[X.argmin(axis=0)] = 0  # a row without weight is no end
+    scaler.fit(X, sample_weight=w)
+    np.testing.assert_array_equal(scaler.quantiles_[0], X[w > 0].min(0))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("unit", [1.0, 1e-300, 1e300])
+def test_moments_of_any_size_join_in_streams_with_weights_of_any_unit(size, unit):
+    X = table(80)
+    w = np.random.default_rng(0).integers(1, 4, 80) * 1.0
+    expected = StandardScaler().fit(X, sample_weight=w).transform(X)
+    stream = StandardScaler()
+    for part in (slice(0, 30), slice(30, 80)):
+        stream.partial_fit(size * X[part], sample_weight=unit * w[part])
+    np.testing.assert_allclose(stream.transform(size * X), expected, rtol=1e-9, atol=1e-12)
+    stream.fit(np.zeros((5, 3)))  # zeros say nothing of the size of what follows
+    expected = StandardScaler().fit(np.r_[np.zeros((5, 3)), X]).transform(X)
+    stream.partial_fit(size * X)
+    np.testing.assert_allclose(stream.transform(size * X), expected, rtol=1e-9, atol=1e-12)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from skdeep import preprocessing as ours
 
@@ -262,3 +264,152 @@ def test_range_ends_are_reached_exactly():
     scaled = ours.MinMaxScaler().fit_transform(X)
     assert (scaled.min(axis=0) == 0).all()
     assert (scaled.max(axis=0) == 1).all()
+
+
+@pytest.mark.parametrize(
+    "size", [1e-300, 1e-200, 1e200, 1e300, 1e-100, 1e-20, 1e-15, 1e15, 1e100]
+)
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        ours.StandardScaler(),
+        ours.MinMaxScaler(),
+        ours.MaxAbsScaler(),
+        ours.MeanScaler(),
+        ours.RobustScaler(),
+        ours.RobustScaler(quantile_range=(49.0, 51.0)),
+        ours.LogScaler(),
+        ours.QuantileScaler(n_quantiles=20),
+    ],
+    ids=str,
+)
+def test_features_of_any_size_are_scaled(scaler, size):
+    X = np.random.default_rng(0).lognormal(size=(50, 2))
+    expected = clone(scaler).fit_transform(X)
+    tiny = clone(scaler).fit(size * X)
+    np.testing.assert_allclose(tiny.transform(size * X), expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(tiny.inverse_transform(expected), size * X, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-37, 1e37])
+@pytest.mark.parametrize(
+    "scaler",
+    [
+        ours.StandardScaler(),
+        ours.MinMaxScaler(),
+        ours.MeanScaler(),
+        ours.RobustScaler(smooth_clip=3.0),
+        ours.LogScaler(),
+    ],
+    ids=str,
+)
+def test_float32_at_the_edges_is_scaled_as_in_float64(scaler, size):
+    X = (np.random.default_rng(0).uniform(-9, 9, (50, 2)) * size).astype("f4")
+    scaled = scaler.fit_transform(X)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, scaler.transform(X.astype(float)), atol=1e-5)
+
+
+def test_ranges_that_only_float64_holds_are_scaled_in_float32():
+    X = np.array([[-3e38], [0.0], [3e38]], dtype="f4")
+    np.testing.assert_allclose(ours.MinMaxScaler().fit_transform(X), [[0], [0.5], [1]])
+
+
+@pytest.mark.parametrize(
+    "scaler", [ours.MinMaxScaler(), ours.MeanScaler(), ours.RobustScaler()], ids=str
+)
+def test_ranges_that_float64_cannot_hold_are_refused(scaler):
+    X = np.array([[0.0, -1.7e308], [1.0, 1.7e308], [2.0, 1.7e308]])
+    with pytest.raises(ValueError, match="Feature 1 of X goes from -1"):
+        scaler.fit(X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_reach_where_the_ratio_overflows(dtype):
+    largest = 1e30 if dtype == np.float32 else 1e200
+    X = np.array([[largest, -largest, 0.0, 1.0]], dtype=dtype).T
+    scaler = ours.LogScaler(unit=1 / largest).fit(X)
+    expected = np.log(largest) * np.array([[2, -2, 0, 1]]).T
+    np.testing.assert_allclose(scaler.transform(X), expected, rtol=1e-6)
+    back = scaler.inverse_transform(scaler.transform(X))
+    np.testing.assert_allclose(back, X, rtol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "scaler", [ours.MinMaxScaler(), ours.MeanScaler(), ours.RobustScaler()], ids=str
+)
+def test_what_differs_by_rounding_only_is_constant(scaler):
+    x = np.array([1e9, np.nextafter(1e9, 2e9), 1e9, np.nextafter(1e9, 2e9)])[:, None]
+    assert np.ptp(scaler.fit_transform(x)) < 1e-6
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("f4", 1e20), ("f4", 1e-30), ("f8", 1e200), ("f8", 1e-200)]
+)
+@pytest.mark.parametrize("layout", [np.asarray, sparse.csr_array, sparse.csc_array])
+def test_samples_of_any_size_get_unit_norm(norm, dtype, size, layout):
+    X = np.random.default_rng(0).normal(size=(6, 5))
+    X[2] = 0
+    expected = ours.UnitNormScaler(norm).fit_transform(X)
+    sizes = np.array([1, size, 1, size, size, 1.0])[:, None]
+    scaled = ours.UnitNormScaler(norm).fit_transform(layout((X * sizes).astype(dtype)))
+    scaled = scaled.toarray() if sparse.issparse(scaled) else scaled
+    np.testing.assert_allclose(scaled, expected, rtol=10 * np.finfo(dtype).eps)
+
+
+@quiet
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+def test_samples_are_counted_as_scikit_learn_does(weighted, missing):
+    rng = np.random.default_rng(0)
+    X, w = rng.random((60, 3)), rng.random(60) if weighted else None
+    if missing:
+        X[rng.random(X.shape) < 0.2] = np.nan
+    own = ours.StandardScaler().fit(X, sample_weight=w).partial_fit(X, sample_weight=w)
+    peer = theirs.StandardScaler().fit(X, sample_weight=w).partial_fit(X, sample_weight=w)
+    np.testing.assert_allclose(own.n_samples_seen_, peer.n_samples_seen_)
+    assert np.shape(own.n_samples_seen_) == np.shape(peer.n_samples_seen_)
+
+
+@pytest.mark.parametrize("with_mean", [False, True])
+@pytest.mark.parametrize("with_std", [False, True])
+def test_statistics_that_are_not_used_are_none_as_in_scikit_learn(with_mean, with_std):
+    X = np.random.default_rng(0).random((9, 2))
+    options = {"with_mean": with_mean, "with_std": with_std}
+    own = ours.StandardScaler(**options).fit(X).partial_fit(X)
+    peer = theirs.StandardScaler(**options).fit(X)
+    for name in ("mean_", "var_", "scale_"):
+        assert (getattr(own, name) is None) == (getattr(peer, name) is None), name
+
+
+def test_callbacks_of_a_pipeline_reach_every_scaler():
+    X = np.random.default_rng(0).random((30, 2))
+    scalers = [getattr(ours, n)() for n in ours.__all__ if n != "TargetScaler"]
+    recorder = Recorder()
+    make_pipeline(*scalers, LogisticRegression()).set_callbacks(recorder).fit(
+        X, X[:, 0] > 0.5
+    )
+    seen = [name for name in recorder.ended if name in ours.__all__]
+    assert seen == [type(s).__name__ for s in scalers]
+
+
+class Recorder:
+    """Records whose tasks end; scikit-learn propagates it."""
+
+    max_propagation_depth = None
+
+    def __init__(self):
+        self.ended = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append(type(estimator).__name__)

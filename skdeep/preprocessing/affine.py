@@ -6,6 +6,8 @@ import numpy as np
 
 from skdeep.preprocessing.elementwise import ElementwiseScaler
 
+_ROUNDING = 10 * np.finfo(float).eps
+
 
 class AffineScaler(ElementwiseScaler):
     """Base of scalers that shift and stretch each feature.
@@ -23,9 +25,10 @@ class AffineScaler(ElementwiseScaler):
         coarse = rest = None
         if center is not None:
             coarse = center.astype(dtype)
-            rest = (center - coarse).astype(dtype)
+            if coarse.dtype != center.dtype:
+                rest = (center - coarse).astype(dtype)
         parts = coarse, rest, scale, offset
-        return [None if p is None or _is(p, 0) else p.astype(dtype) for p in parts]
+        return [p.astype(dtype) if p is not None and p.any() else None for p in parts]
 
     def _forward(self, x, out, center, rest, scale, offset):
         source = x
@@ -61,10 +64,11 @@ class AffineScaler(ElementwiseScaler):
         """Undo `_bound`."""
 
 
-def without_zeros(scale):
-    """A scale to divide by: 1 where it is nearly 0, as in scikit-learn."""
-    return np.where(scale < 10 * np.finfo(float).eps, 1.0, scale)
+def without_zeros(scale, size):
+    """A scale to divide by: 1 where it is no more than what rounds values of that size."""
+    return np.where(is_rounding(scale, size), 1.0, scale)
 
 
-def _is(parameter, number):
-    return bool((parameter == number).all())
+def is_rounding(difference, size):
+    """Whether a difference is no more than what rounds values of that size."""
+    return difference <= _ROUNDING * size

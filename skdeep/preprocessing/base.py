@@ -11,6 +11,7 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -35,7 +36,9 @@ class NothingMeasured:
         return self
 
 
-class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
+class BaseScaler(
+    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC
+):
     """Base of all scalers.
 
     A scaler says what it measures in data (`_measure`: an immutable object that can
@@ -48,6 +51,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
         "copy": ["boolean"],
     }
     _allows_nan = True
+    _sparse_error = ValueError
     _sparse_hint = "use MaxAbsScaler, which keeps zeros"
 
     @abstractmethod
@@ -88,7 +92,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
         self : object
             The fitted scaler.
         """
-        return self._absorb(X, sample_weight, first=True)
+        return self._absorb("fit", X, y, sample_weight, first=True)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
@@ -111,7 +115,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
             The scaler after more data.
         """
         first = not hasattr(self, "n_samples_seen_")
-        return self._absorb(X, sample_weight, first=first)
+        return self._absorb("partial_fit", X, y, sample_weight, first=first)
 
     def merge(self, other):
         """Learn what another scaler has learned on another part of the data.
@@ -138,7 +142,16 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
         self._take(self._statistics.merge(other._statistics), other.n_samples_seen_)
         return self
 
-    def _absorb(self, X, sample_weight, first):
+    def _absorb(self, task, X, y, sample_weight, first):
+        """Learn from X, which scikit-learn's callbacks are told of."""
+        given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        context = self._init_callback_context(task)
+        context.call_on_fit_task_begin(estimator=self, **given)
+        self._learn_from(X, sample_weight, first)
+        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
+        return self
+
+    def _learn_from(self, X, sample_weight, first):
         X = self._check(X, reset=first)
         weight = None
         if sample_weight is not None:
@@ -150,19 +163,22 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
                 allow_all_zero_weights=not first,
             )
         if weight is not None and not weight.any():
-            return self  # a batch of partial_fit that says nothing
+            return  # a batch of partial_fit that says nothing
         statistics = self._measure(X, self._axes(X), weight)
         if first:
             self.n_samples_seen_ = 0
         else:
             statistics = self._statistics.merge(statistics)
         self._take(statistics, X.shape[0])
-        return self
 
     def _take(self, statistics, n_samples):
         self._learn(statistics)
         self._statistics = statistics
-        self.n_samples_seen_ += n_samples
+        self.n_samples_seen_ = self._seen(statistics, n_samples)
+
+    def _seen(self, statistics, n_samples):
+        """The number of samples seen, with so many that are new."""
+        return self.n_samples_seen_ + n_samples
 
     def _check_mergeable(self, other):
         if type(other) is not type(self):
@@ -212,7 +228,7 @@ class BaseScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator, ABC):
 
     def _check_array(self, X, *, writeable):
         if issparse(X) and not self._accepts_sparse():
-            raise TypeError(
+            raise self._sparse_error(
                 f"{type(self).__name__} would fill in the zeros of sparse X: "
                 f"{self._sparse_hint}, or pass X.toarray()."
             )

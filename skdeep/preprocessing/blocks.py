@@ -5,6 +5,7 @@ one, and no array of the size of X is made on the way. Rows of few features are 
 by side, as NumPy is slow on short rows.
 """
 
+from math import prod
 from numbers import Integral
 
 import numpy as np
@@ -21,6 +22,8 @@ _COLUMNS_BLOCK = 1 << 20
 
 def checked_axes(feature_axes, X):
     """The axes with statistics of their own, sorted and counted from the front."""
+    if type(feature_axes) is int and -X.ndim < feature_axes < 0:
+        return (X.ndim + feature_axes,)
     single = isinstance(feature_axes, Integral)
     axes = []
     for axis in (feature_axes,) if single else feature_axes:
@@ -45,12 +48,12 @@ def checked_axes(feature_axes, X):
 
 def count_features(X, axes):
     """How many features there are."""
-    return int(np.prod([X.shape[axis] for axis in axes], dtype=int))
+    return prod(X.shape[axis] for axis in axes)
 
 
 def count_rows(X, axes):
     """How many values each feature has."""
-    return int(np.prod([n for i, n in enumerate(X.shape) if i not in axes], dtype=int))
+    return prod(n for i, n in enumerate(X.shape) if i not in axes)
 
 
 def float_type(dtype):
@@ -96,6 +99,9 @@ def map_features(function, X, out, axes, parameters):
 
     Parameters are arrays of one number a feature, or None. `out` may be X itself.
     """
+    if X.size <= _WIDE and axes == (1,) and X.ndim == 2:
+        function(X, out, *parameters)  # no block of wide rows: a prediction waits for it
+        return
     count = count_features(X, axes)
     tiled = {}
 
@@ -132,8 +138,12 @@ def map_rows(function, X, out, axes, size=BLOCK):
         if not np.may_share_memory(result, target):
             target[...] = result.reshape(target.shape)
 
+    parts = list(_slices(samples, count, size))
+    if len(parts) == 1:  # there is nothing to share, and a row waits for its result
+        fill(parts[0])
+        return
     with threads(10.0 * X.size):
-        run_pieces([[(fill, (part,))] for part in _slices(samples, count, size)])
+        run_pieces([[(fill, (part,))] for part in parts])
 
 
 def map_columns(function, X, out, axes, parameters):
@@ -164,7 +174,10 @@ def column_indices(X):
 
 def _features_last(axes, *arrays):
     """Views of arrays with the features' axes last; of two axes if all allow that."""
-    moved = [np.moveaxis(X, axes, range(X.ndim - len(axes), X.ndim)) for X in arrays]
+    last = tuple(range(arrays[0].ndim - len(axes), arrays[0].ndim))
+    moved = arrays
+    if axes != last:
+        moved = [np.moveaxis(X, axes, last) for X in arrays]
     if all(X.flags.c_contiguous for X in moved):
         return [X.reshape(-1, count_features(arrays[0], axes)) for X in moved]
     return moved

@@ -14,7 +14,7 @@ PARAMETERS = """
 
 ATTRIBUTES = """
     n_samples_seen_ : int
-        The number of samples seen.
+        The number of samples seen, whatever they weigh and with those that miss values.
 
     n_features_in_ : int
         The number of features.

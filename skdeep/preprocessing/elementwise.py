@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
@@ -57,11 +58,32 @@ class ElementwiseScaler(BaseScaler):
         check_is_fitted(self)
         return self._map(self._backward, self._check_scaled(X))
 
+    def _take(self, statistics, n_samples):
+        super()._take(statistics, n_samples)
+        parameters = [p for p in self._parameters(np.float64) if p is not None]
+        sizes = np.abs(np.concatenate(parameters)) if parameters else np.ones(1)
+        ordinary = (sizes > 2.0**-100) & (sizes < 2.0**100)
+        self._fits_float32 = bool((ordinary | ~(sizes > 0)).all())
+
     def _map(self, function, X):
         out = self._output(X)
+        dtype = out.dtype
+        if dtype == np.float32 and not self._fits_float32:
+            function, dtype = _in_float64(function), np.float64
+        parameters = self._parameters(dtype)
         if issparse(X):
-            map_sparse(function, X, out, self._parameters(out.dtype))
+            map_sparse(function, X, out, parameters)
         else:
-            parameters = self._parameters(out.dtype)
             map_features(function, X, out, self._axes(X), parameters)
         return out
+
+
+def _in_float64(function):
+    """The function computed in float64, where float32 cannot hold what is on the way."""
+
+    def wide(x, out, *parameters):
+        wider = np.empty(out.shape)
+        function(x.astype(np.float64), wider, *parameters)
+        out[...] = wider
+
+    return wide

@@ -37,11 +37,29 @@ class Extremes:
             total = total.merge(cls(*part))
         return total
 
+    @property
+    def size(self):
+        """The largest absolute value."""
+        return np.maximum(np.abs(self.minimum), np.abs(self.maximum))
+
     def merge(self, other):
         """The extremes of both parts of the data together."""
         return Extremes(
             np.fmin(self.minimum, other.minimum), np.fmax(self.maximum, other.maximum)
         )
+
+
+def span(low, high):
+    """high - low of each feature; an error where float64 cannot hold it."""
+    with np.errstate(over="ignore"):
+        difference = high - low
+    if np.isinf(difference).any():
+        feature = int(np.argmax(np.isinf(difference)))
+        raise ValueError(
+            f"Feature {feature} of X goes from {low[feature]:.3g} to {high[feature]:.3g}, "
+            "a range that float64 cannot hold. Divide it by a number before scaling."
+        )
+    return difference
 
 
 def _of_block(block, count):

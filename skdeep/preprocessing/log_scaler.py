@@ -83,15 +83,24 @@ class LogScaler(ElementwiseScaler):
     def _forward(self, x, out, unit):
         signs = np.array(x, dtype=out.dtype)
         np.abs(signs, out=out)
-        out /= unit
+        with np.errstate(over="ignore"):
+            out /= unit
         np.log1p(out, out=out)
+        if np.isinf(out).any():  # log(1 + r) is log(r) there
+            logs = np.log(np.abs(signs), where=signs != 0, out=np.zeros_like(out))
+            np.subtract(logs, np.log(unit), out=out, where=np.isinf(out))
         np.copysign(out, signs, out=out)
 
     def _backward(self, x, out, unit):
         signs = np.array(x, dtype=out.dtype)
         np.abs(signs, out=out)
-        np.expm1(out, out=out)
-        out *= unit
+        with np.errstate(over="ignore"):
+            powers = np.expm1(out)
+        large = np.isinf(powers)
+        if large.any():
+            np.exp(out + np.log(unit), out=powers, where=large)
+            unit = np.where(large, 1, unit)
+        np.multiply(powers, unit, out=out)
         np.copysign(out, signs, out=out)
 
     def _accepts_sparse(self):

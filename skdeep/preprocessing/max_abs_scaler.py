@@ -50,8 +50,8 @@ class MaxAbsScaler(AffineScaler):
         return Extremes.of(X, axes, weight)
 
     def _learn(self, extremes):
-        self.max_abs_ = np.maximum(np.abs(extremes.minimum), np.abs(extremes.maximum))
-        self.scale_ = without_zeros(self.max_abs_)
+        self.max_abs_ = extremes.size
+        self.scale_ = without_zeros(self.max_abs_, size=self.max_abs_)
 
     def _line(self):
         return None, self.scale_, None

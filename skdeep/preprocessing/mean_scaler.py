@@ -1,10 +1,8 @@
 """Mean normalization: features around 0 that span a range of 1."""
 
-import numpy as np
-
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
-from skdeep.preprocessing.extremes import Extremes
+from skdeep.preprocessing.extremes import Extremes, span
 from skdeep.preprocessing.moments import Moments
 
 
@@ -44,8 +42,8 @@ class MeanScaler(AffineScaler):
 
     def _learn(self, measured):
         moments, extremes = measured.moments, measured.extremes
-        self.mean_ = np.where(moments.weight > 0, moments.mean, np.nan)
-        self.scale_ = without_zeros(extremes.maximum - extremes.minimum)
+        self.mean_ = moments.mean
+        self.scale_ = without_zeros(span(extremes.minimum, extremes.maximum), extremes.size)
 
     def _line(self):
         return self.mean_, self.scale_, None

@@ -5,7 +5,7 @@ import numpy as np
 from skdeep.messages import plain
 from skdeep.preprocessing.affine import AffineScaler, without_zeros
 from skdeep.preprocessing.documentation import document
-from skdeep.preprocessing.extremes import Extremes
+from skdeep.preprocessing.extremes import Extremes, span
 
 
 @document
@@ -57,6 +57,8 @@ class MinMaxScaler(AffineScaler):
         "clip": ["boolean"],
     }
 
+    _sparse_error = TypeError  # as in scikit-learn
+
     def __init__(self, feature_range=(0, 1), *, clip=False, feature_axes=-1, copy=True):
         self.feature_range = feature_range
         self.clip = clip
@@ -74,15 +76,17 @@ class MinMaxScaler(AffineScaler):
 
     def _learn(self, extremes):
         low, high = self.feature_range
+        self.data_range_ = span(extremes.minimum, extremes.maximum)
         self.data_min_, self.data_max_ = extremes.minimum, extremes.maximum
-        self.data_range_ = self.data_max_ - self.data_min_
-        self.scale_ = (high - low) / without_zeros(self.data_range_)
+        width = without_zeros(self.data_range_, extremes.size)
+        self._stretch = width / (high - low)
+        self.scale_ = (high - low) / width
         self.min_ = low - self.data_min_ * self.scale_
 
     def _line(self):
-        low, high = self.feature_range
-        stretch = without_zeros(self.data_range_) / (high - low)
-        return self.data_min_, stretch, np.full_like(stretch, low)
+        low, _ = self.feature_range
+        offset = np.full(len(self._stretch), float(low)) if low else None
+        return self.data_min_, self._stretch, offset
 
     def _bound(self, out):
         if self.clip:

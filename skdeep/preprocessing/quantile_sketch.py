@@ -19,6 +19,7 @@ from skdeep.preprocessing.blocks import (
     float_type,
     row_blocks,
 )
+from skdeep.preprocessing.extremes import Extremes
 from skdeep.threads import run_pieces, threads
 
 #: K, the number of values in a summary.
@@ -122,6 +123,9 @@ class QuantileSketch:
         weights = np.zeros((count, size))
         quantiles = np.full((len(probabilities), count), np.nan)
         ends = np.full((2, count), np.nan)
+        if drawn is not None:  # the ends of all rows, not of those that are drawn
+            extremes = Extremes.of(X, axes, None)
+            ends[:] = extremes.minimum, extremes.maximum
 
         def summarise(column, j):
             known = ~np.isnan(column)
@@ -130,7 +134,8 @@ class QuantileSketch:
                 column, w = column[known], w if w is None else w[known]
             if not len(column):
                 return
-            ends[:, j] = column.min(), column.max()
+            if drawn is None:
+                ends[:, j] = column.min(), column.max()
             answers, kept, kept_weights = _of_column(column, w, each, probabilities)
             quantiles[:, j] = answers
             values[j, : len(kept)], weights[j, : len(kept)] = kept, kept_weights
@@ -140,6 +145,7 @@ class QuantileSketch:
                 if prepare is not None:
                     prepare(columns)
                 run_pieces([[(summarise, (c, first + j))] for j, c in enumerate(columns)])
+        _set_ends(quantiles, probabilities, ends)
         summary = Summary(values, weights, int(size == KEPT < rows))
         return cls((summary,), unit, total, ends, (probabilities, quantiles))
 
@@ -177,8 +183,7 @@ class QuantileSketch:
         for j, (values, sums) in enumerate(zip(everything.values, cumulative, strict=True)):
             if sums[-1] > 0:
                 quantiles[:, j] = interpolate(values, sums, self.unit, probabilities)
-        quantiles[probabilities <= 0] = self.ends[0]
-        quantiles[probabilities >= 1] = self.ends[1]
+        _set_ends(quantiles, probabilities, self.ends)
         return quantiles
 
 
@@ -188,6 +193,11 @@ def observed(X, axes, weight):
     if weight is None:
         return float(rows), 1.0
     return float(weight.sum()) * (rows // X.shape[0]), float(weight[weight > 0].min())
+
+
+def _set_ends(quantiles, probabilities, ends):
+    quantiles[probabilities <= 0] = ends[0]
+    quantiles[probabilities >= 1] = ends[1]
 
 
 def interpolate(values, cumulative, unit, probabilities):
@@ -207,7 +217,8 @@ def interpolate(values, cumulative, unit, probabilities):
     # scaling jumps at equal values
     beyond = np.where(np.abs(beyond - np.rint(beyond)) < 1e-9, np.rint(beyond), beyond)
     low, high = values[index].astype(float), values[following].astype(float)
-    between = low + np.where(beyond > 0, high - low, 0.0) * beyond
+    with np.errstate(over="ignore"):
+        between = low + np.where(beyond > 0, high - low, 0.0) * beyond
     return np.where(beyond == 1, high, between)
 
 

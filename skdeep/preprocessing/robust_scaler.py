@@ -7,8 +7,9 @@ from scipy.special import ndtri
 from sklearn.utils._param_validation import Interval
 
 from skdeep.messages import plain
-from skdeep.preprocessing.affine import AffineScaler, without_zeros
+from skdeep.preprocessing.affine import AffineScaler, is_rounding, without_zeros
 from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.extremes import span
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
 
 
@@ -116,10 +117,11 @@ class RobustScaler(AffineScaler):
         self.center_ = median if self.with_centering else None
         self.scale_ = None
         if self.with_scaling:
+            fallback = span(least, most) / 2
             between = high - low
-            fallback = (most - least) / 2
-            tiny = 10 * np.finfo(float).eps
-            scale = without_zeros(np.where(between < tiny, fallback, between))
+            size = np.maximum(np.abs(low), np.abs(high))
+            between = np.where(is_rounding(between, size), fallback, between)
+            scale = without_zeros(between, np.maximum(np.abs(least), np.abs(most)))
             if self.unit_variance:
                 p_low, p_high = np.divide(self.quantile_range, 100)
                 scale = scale / (ndtri(p_high) - ndtri(p_low))
@@ -140,6 +142,8 @@ class RobustScaler(AffineScaler):
 
     def _bound(self, out):
         if self.smooth_clip is not None:
+            # so far out the bound is reached, and infinity over infinity is no number
+            np.clip(out, -(2.0**60) * self.smooth_clip, 2.0**60 * self.smooth_clip, out=out)
             ratio = out / self.smooth_clip
             out /= np.hypot(ratio, 1.0)
 

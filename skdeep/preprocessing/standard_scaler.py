@@ -23,16 +23,25 @@ class StandardScaler(AffineScaler):
 
     Attributes
     ----------
-    mean_ : ndarray of shape (n_features,)
-        The mean of each feature, in float64.
+    mean_ : ndarray of shape (n_features,) or None
+        The mean of each feature, in float64. None without `with_mean` and `with_std`.
 
-    var_ : ndarray of shape (n_features,)
-        The variance (the mean squared deviation, without Bessel's correction).
+    var_ : ndarray of shape (n_features,) or None
+        The variance (the mean squared deviation, without Bessel's correction). None
+        without `with_std`.
 
     scale_ : ndarray of shape (n_features,) or None
         The standard deviation; 1 for constant features. None without `with_std`.
 
-    {attributes}
+    n_samples_seen_ : int, float or ndarray of shape (n_features,)
+        How many values each feature had that are not NaN, or the sum of their weights;
+        one number if it is the same for all. Of images each pixel counts.
+
+    n_features_in_ : int
+        The number of features.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the features, where X had names.
 
     Notes
     -----
@@ -65,12 +74,17 @@ class StandardScaler(AffineScaler):
         return Moments.of(X, axes, weight)
 
     def _learn(self, moments):
-        seen = moments.weight > 0
-        self.mean_ = np.where(seen, moments.mean, np.nan)
-        self.var_ = moments.variance
-        deviation = np.sqrt(self.var_)
-        scale = np.where(moments.is_constant(), 1.0, deviation)
-        self.scale_ = scale if self.with_std else None
+        self.mean_ = self.var_ = self.scale_ = None
+        if self.with_mean or self.with_std:
+            self.mean_ = moments.mean
+        if self.with_std:
+            self.var_ = moments.variance
+            self.scale_ = np.where(moments.is_constant(), 1.0, moments.deviation)
+
+    def _seen(self, moments, n_samples):
+        """As in scikit-learn: one number if it is that of all features."""
+        seen = moments.weight
+        return seen[0] if (seen == seen[0]).all() else seen
 
     def _line(self):
         return self.mean_ if self.with_mean else None, self.scale_, None

@@ -1,5 +1,10 @@
 """Targets scaled for a regressor, and its predictions scaled back."""
 
+from contextlib import contextmanager
+from functools import wraps
+from inspect import Signature, signature
+from types import MethodType
+
 import numpy as np
 from sklearn import config_context
 from sklearn.base import (
@@ -9,12 +14,15 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.callback import CallbackSupportMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     _routing_enabled,
+    get_routing_for_object,
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
@@ -23,12 +31,42 @@ from sklearn.utils.validation import check_array, check_is_fitted, has_fit_param
 from skdeep.preprocessing.standard_scaler import StandardScaler
 from skdeep.targets import present_numbers
 
+#: Parameters of other libraries' regressors that hold features and targets together.
+_MIXED = {"eval_set", "validation_data"}
+
 
 def _learns_in_batches(model):
     return hasattr(model.regressor, "partial_fit")
 
 
-class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class _WithWeightsOfRegressor:
+    """A `fit` that has the parameter sample_weight where the regressor takes weights.
+
+    Ensembles look at the parameters of `fit`: those that could hand on weights which the
+    regressor does not take would fail, where they can draw rows instead.
+    """
+
+    def __init__(self, fit):
+        self._fit = fit
+
+    def __get__(self, model, owner=None):
+        if model is None:
+            return self._fit
+        fit = MethodType(self._fit, model)
+        if _name_of_weights(model.regressor) is not None:
+            return fit
+
+        @wraps(self._fit)
+        def without_weights(X, y, **fit_params):
+            return fit(X, y, **fit_params)
+
+        parameters = signature(fit).parameters.values()
+        kept = [p for p in parameters if p.name != "sample_weight"]
+        without_weights.__signature__ = Signature(kept)
+        return without_weights
+
+
+class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """Fit a regressor to scaled targets, and scale its predictions back.
 
     A network's first outputs are near 0, and its learning rate suits errors of about 1:
@@ -36,8 +74,9 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     the largest numbers is the only one that is learned.
 
     This is scikit-learn's `TransformedTargetRegressor` with what a network needs: sample
-    weights reach the scaler, validation targets (`y_val`) are scaled, `partial_fit` keeps
-    the scale, and float32 stays float32.
+    weights reach the scaler, validation targets (`y_val`) are scaled, and `partial_fit`
+    keeps the scale. Targets are scaled, and predictions scaled back, in float64, whatever
+    type X has: float32 would round targets in millions.
 
     Parameters
     ----------
@@ -82,6 +121,7 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.regressor = regressor
         self.scaler = scaler
 
+    @_WithWeightsOfRegressor
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, **fit_params):
         """Fit the scaler to y, and the regressor to scaled y.
@@ -95,15 +135,24 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             The targets.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            The samples' weights, for the scaler (if it takes any) and for the regressor.
+            The samples' weights, for the scaler (if it takes any) and for the regressor:
+            the last step of a pipeline. `fit` has this parameter where the regressor
+            takes weights.
 
         **fit_params : dict
-            What else the regressor's `fit` takes. A `y_val` is scaled.
+            What else the regressor's `fit` takes. Validation targets are scaled: `y_val`,
+            in a pipeline ``<step>__y_val``, and what metadata routing calls them.
 
         Returns
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            Where validation targets are in a parameter that cannot be scaled, such as
+            `eval_set` or `validation_data`.
         """
         y = _checked(y)
         self._start(y, sample_weight)
@@ -130,7 +179,7 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             The samples' weights.
 
         **fit_params : dict
-            What else the regressor's `partial_fit` takes. A `y_val` is scaled.
+            What else the regressor's `partial_fit` takes. Validation targets are scaled.
 
         Returns
         -------
@@ -155,7 +204,7 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
         check_is_fitted(self)
-        y = np.asarray(self.regressor_.predict(X))
+        y = np.asarray(self.regressor_.predict(X), dtype=np.float64)
         with config_context(transform_output="default"):
             y = self.scaler_.inverse_transform(_columns(y))
         return y[:, 0] if self._y_ndim == 1 else y
@@ -171,19 +220,33 @@ class TargetScaler(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.regressor_ = clone(self.regressor)
 
     def _pass_on(self, method, X, y, sample_weight, parameters):
-        parameters = {
-            name: self._scaled(_checked(value, name)) if name == "y_val" else value
-            for name, value in parameters.items()
-            if value is not None
-        }
-        if sample_weight is not None:
-            parameters["sample_weight"] = sample_weight
+        parameters = {k: v for k, v in parameters.items() if v is not None}
+        for name in _validation_targets(self.regressor, parameters):
+            parameters[name] = self._scaled(_checked(parameters[name], name))
         if _routing_enabled():
+            if sample_weight is not None:
+                parameters["sample_weight"] = sample_weight
             parameters = process_routing(self, method, **parameters).regressor[method]
-        getattr(self.regressor_, method)(X, self._scaled(y), **parameters)
+        elif sample_weight is not None:
+            name = _name_of_weights(self.regressor) or "sample_weight"
+            parameters[name] = sample_weight
+        with self._telling_callbacks(method, X, y):
+            getattr(self.regressor_, method)(X, self._scaled(y), **parameters)
         if hasattr(self.regressor_, "feature_names_in_"):
             self.feature_names_in_ = self.regressor_.feature_names_in_
         return self
+
+    @contextmanager
+    def _telling_callbacks(self, method, X, y):
+        """One task of scikit-learn's callbacks: the regressor's, which goes on with it."""
+        root = self._init_callback_context(method, max_subtasks=1)
+        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        part = root.subcontext(task_name="fit-regressor")
+        with part.propagate_callback_context(self.regressor_):
+            part.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            yield
+            part.call_on_fit_task_end(estimator=self, X=X, y=y)
+        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
 
     def _scaled(self, y):
         with config_context(transform_output="default"):
@@ -223,8 +286,48 @@ def _checked(y, name="y"):
     if y is None:
         raise ValueError("TargetScaler requires y to be passed, but the target y is None.")
     y = present_numbers(y, name)
-    return check_array(y, ensure_2d=False, dtype="numeric", input_name=name)
+    y = check_array(y, ensure_2d=False, dtype="numeric", input_name=name)
+    return y.astype(np.float64, copy=False)
 
 
 def _columns(y):
     return y.reshape(-1, 1) if y.ndim == 1 else y
+
+
+def _name_of_weights(model):
+    """What `fit` of a regressor calls the weights of samples; None if it takes none."""
+    if isinstance(model, Pipeline):
+        step, last = model.steps[-1]
+        inner = _name_of_weights(last)
+        return None if inner is None else f"{step}__{inner}"
+    if has_fit_parameter(model, "sample_weight"):
+        return "sample_weight"
+    # a search, or another wrapper, hands on to its estimator what `fit` is given
+    for name in ("estimator", "regressor"):
+        if hasattr(model, name):
+            return _name_of_weights(getattr(model, name))
+    return None
+
+
+def _validation_targets(regressor, parameters):
+    """The names of those parameters that are validation targets."""
+    for name in parameters:
+        if name.split("__")[-1] in _MIXED:
+            raise ValueError(
+                f"TargetScaler cannot scale the targets in {name}. Pass y_val to a "
+                f"regressor that takes it, or {name} with targets that are scaled to a "
+                "regressor without TargetScaler."
+            )
+    aliases = _aliases_of_y_val(get_routing_for_object(regressor))
+    return [n for n in parameters if n.split("__")[-1] == "y_val" or n in aliases]
+
+
+def _aliases_of_y_val(routing):
+    """What metadata routing calls the y_val of an estimator and of those within it."""
+    if isinstance(routing, MetadataRouter):
+        mappings = routing._route_mappings.values()
+        inner = [mapping.router for mapping in mappings] + [routing._self_request]
+        return set().union(*(_aliases_of_y_val(r) for r in inner if r is not None))
+    requests = (getattr(routing, m, None) for m in ("fit", "partial_fit"))
+    aliases = (r.requests.get("y_val") for r in requests if r is not None)
+    return {alias for alias in aliases if isinstance(alias, str)}

@@ -86,28 +86,43 @@ class UnitNormScaler(BaseScaler):
     def _divide(self, x, out):
         """Divide each row of a block by its norm."""
         x = np.asarray(x, dtype=out.dtype)
+        with np.errstate(over="ignore"):
+            norms = self._norms(x)
+        odd = np.flatnonzero(~_ordinary(norms, out.dtype))
+        if not len(odd):
+            np.divide(x, norms.astype(out.dtype, copy=False)[:, None], out=out)
+            return
+        rows = x[odd]
+        rows /= _or_one(np.maximum(rows.max(axis=1), -rows.min(axis=1)))[:, None]
+        rows /= _or_one(self._norms(rows))[:, None]
+        norms[odd] = 1.0
+        np.divide(x, norms.astype(out.dtype, copy=False)[:, None], out=out)
+        out[odd] = rows
+
+    def _norms(self, x):
+        """The norms of rows."""
         if self.norm == "l2":
             # float32 is exact enough for the sums of tables, and several times as fast
             dtype = x.dtype if x.shape[1] <= _SHORT else np.float64
-            norms = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=dtype))
-        elif self.norm == "l1":
-            norms = np.abs(x).sum(axis=1, dtype=np.float64)
-        else:
-            norms = np.maximum(x.max(axis=1), -x.min(axis=1))
-        np.divide(x, _or_one(norms, out.dtype)[:, None], out=out)
+            return np.sqrt(np.einsum("ij,ij->i", x, x, dtype=dtype))
+        if self.norm == "l1":
+            return np.abs(x).sum(axis=1, dtype=np.float64)
+        return np.maximum(x.max(axis=1), -x.min(axis=1))
 
     def _divide_sparse(self, X):
+        """Divide by the largest values first: no power of theirs is too large or small."""
         rows = X.indices
         if X.format == "csr":
             rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        if self.norm == "max":
-            norms = np.zeros(X.shape[0])
-            np.maximum.at(norms, rows, np.abs(X.data))
-        else:
-            powers = np.abs(X.data.astype(np.float64)) ** (2 if self.norm == "l2" else 1)
+        largest = np.zeros(X.shape[0])
+        np.maximum.at(largest, rows, np.abs(X.data))
+        values = X.data / _or_one(largest)[rows]
+        if self.norm != "max":
+            powers = np.abs(values) if self.norm == "l1" else values * values
             norms = np.bincount(rows, powers, X.shape[0])
             norms = np.sqrt(norms) if self.norm == "l2" else norms
-        X.data /= _or_one(norms, X.dtype)[rows]
+            values /= _or_one(norms)[rows]
+        X.data[...] = values
 
     def _measure(self, X, axes, weight):
         return NothingMeasured()
@@ -133,7 +148,12 @@ class UnitNormScaler(BaseScaler):
         return tags
 
 
-def _or_one(norms, dtype):
-    """Norms to divide by: 1 where nearly 0, as in scikit-learn."""
-    tiny = 10 * np.finfo(dtype).eps
-    return np.where(norms < tiny, 1.0, norms).astype(dtype)
+def _ordinary(norms, dtype):
+    """Where neither a norm nor a square in it was too large or too small for the type."""
+    bound = 2.0**50 if dtype == np.float32 else 2.0**400
+    return (norms > 1 / bound) & (norms < bound)
+
+
+def _or_one(norms):
+    """Norms to divide by: 1 for samples of zeros."""
+    return np.where(norms == 0, norms.dtype.type(1), norms)
