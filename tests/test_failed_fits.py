@@ -1,13 +1,15 @@
 """A fit succeeds, or leaves the estimator as it was, bit for bit."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal, assert_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skdeep import ConvNetClassifier, MLPClassifier, MLPRegressor
+from skdeep import ConvNetClassifier, MLPClassifier, MLPRegressor, preprocessing
 from skdeep.losses import Loss
 
 rng = np.random.default_rng(0)
@@ -216,3 +218,26 @@ def test_fitting_again_leaves_what_was_copied_before():
     model.fit(X, Y).partial_fit(X, Y)
     assert_equal(attributes(shallow), before)
     assert_array_equal(shallow.predict(X), predicted)
+
+
+@pytest.mark.parametrize("name", [n for n in preprocessing.__all__ if n != "TargetScaler"])
+def test_a_scaler_whose_fit_fails_is_what_it_was(name):
+    scaler = getattr(preprocessing, name)()
+    with pytest.raises(ValueError):
+        scaler.fit(np.full((5, 2), np.inf))
+    assert vars(scaler) == vars(clone(scaler))
+    fitted = scaler.fit(np.random.default_rng(0).normal(size=(20, 3)) + 5)
+    before = pickle.dumps(fitted)
+    with pytest.raises(ValueError):
+        fitted.fit(np.full((5, 2), np.inf))
+    assert pickle.dumps(fitted) == before
+
+
+def test_a_target_scaler_whose_fit_fails_is_what_it_was():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), 1e3 * rng.normal(size=30)
+    model = preprocessing.TargetScaler(MLPRegressor((4,), max_iter=3, random_state=0))
+    before = model.fit(X, y).predict(X)
+    with pytest.raises(ValueError):
+        model.fit(np.full((30, 2), np.nan), -y)
+    assert_array_equal(model.predict(X), before)

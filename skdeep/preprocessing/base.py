@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.inputs import NUMBERS, convert_input, sum_duplicates
 from skdeep.messages import plain
 from skdeep.preprocessing.blocks import (
@@ -72,6 +73,7 @@ class BaseScaler(
 
     # --- fitting ------------------------------------------------------------------
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Learn the scale of each feature, and forget what was learned before.
@@ -94,6 +96,7 @@ class BaseScaler(
         """
         return self._absorb("fit", X, y, sample_weight, first=True)
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from more data, as if they had been part of those seen before.
@@ -141,6 +144,9 @@ class BaseScaler(
         self._check_mergeable(other)
         self._take(self._statistics.merge(other._statistics), other.n_samples_seen_)
         return self
+
+    def _keeps_interrupted_fit(self, before):
+        return False  # there is no half of a scale
 
     def _absorb(self, task, X, y, sample_weight, first):
         """Learn from X, which scikit-learn's callbacks are told of."""

@@ -26,8 +26,14 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import (
+    _is_fitted,
+    check_array,
+    check_is_fitted,
+    has_fit_parameter,
+)
 
+from skdeep.all_or_nothing import all_or_nothing
 from skdeep.preprocessing.standard_scaler import StandardScaler
 from skdeep.targets import present_numbers
 
@@ -122,6 +128,7 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
         self.scaler = scaler
 
     @_WithWeightsOfRegressor
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None, **fit_params):
         """Fit the scaler to y, and the regressor to scaled y.
@@ -159,6 +166,7 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
         return self._pass_on("fit", X, y, sample_weight, fit_params)
 
     @available_if(_learns_in_batches)
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=False)
     def partial_fit(self, X, y, sample_weight=None, **fit_params):
         """Train on more samples; targets are scaled as those of the first call were.
@@ -208,6 +216,10 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
         with config_context(transform_output="default"):
             y = self.scaler_.inverse_transform(_columns(y))
         return y[:, 0] if self._y_ndim == 1 else y
+
+    def _keeps_interrupted_fit(self, before):
+        regressor = vars(self).get("regressor_")
+        return regressor is not None and _is_fitted(regressor)
 
     def _start(self, y, sample_weight):
         """Fit the scaler, and make a new regressor."""
