@@ -229,10 +229,11 @@ def test_activations(instruction_set, dtype, name, n, m, seed):
     z, d_out = awkward(seed, n, m, dtype), normal(seed, n, m, dtype=dtype)
     arguments = {"z": z} | scratch(forward, z.shape, dtype) | {"out": np.empty_like(z)}
     # a unit below the normal numbers is multiplied by z; far out, gelu's exponent loses
-    # as many units as it is large, and SciPy's normal distribution function some anywhere
+    # as many units as it is large, and SciPy's normal distribution function and the C
+    # library's some anywhere: against 40 digits both are up to 10 units off at 4
     size = np.abs(z).astype(float)
     smallest = np.finfo(dtype).tiny * np.maximum(1, size)
-    loss = np.maximum(2, np.minimum(size, 50) ** 2) if name == "gelu" else 1.0
+    loss = np.maximum(4, np.minimum(size, 50) ** 2) if name == "gelu" else 1.0
     # SciPy takes the normal distribution function for zero below its normal numbers
     usual = size < (37 if name == "gelu" else 1e4)
     with using(instruction_set):
