@@ -40,6 +40,8 @@ class Initializer(BaseEstimator):
 
 
 def _fans(shape):
+    if len(shape) == 1:  # a bias, as in Keras
+        return shape[0], shape[0]
     places = math.prod(shape[:-2])
     return places * shape[-2], places * shape[-1]
 

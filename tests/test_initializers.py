@@ -202,3 +202,9 @@ def test_initial_weights_do_not_depend_on_the_number_of_threads():
             network.initialize((1, 2))
         results.append(network.parameters)
     np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("name", sorted(INITIALIZERS))
+def test_every_initializer_draws_biases(name):
+    values = INITIALIZERS[name].sample(np.random.default_rng(0), (7,))
+    assert values.shape == (7,) and np.isfinite(values).all()

@@ -213,3 +213,10 @@ def test_fit_needs_little_memory(scaler, dtype):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 2**20
+
+
+@pytest.mark.parametrize("quantile_range", [(10, 10), (0, 100), (0, 75)])
+def test_unit_variance_needs_a_range_that_a_normal_distribution_has(quantile_range):
+    scaler = RobustScaler(quantile_range=quantile_range, unit_variance=True)
+    with pytest.raises(ValueError, match="unit_variance=True needs two different"):
+        scaler.fit(np.arange(10.0).reshape(5, 2))

@@ -86,7 +86,8 @@ class RobustScaler(AffineScaler):
         "with_scaling": ["boolean"],
         "quantile_range": [tuple, list],
         "unit_variance": ["boolean"],
-        "smooth_clip": [Interval(Real, 0, None, closed="neither"), None],
+        # float32 holds no bound that is much smaller or larger
+        "smooth_clip": [Interval(Real, 1e-30, 1e30, closed="both"), None],
     }
     _sparse_hint = "set with_centering=False"
 
@@ -134,6 +135,13 @@ class RobustScaler(AffineScaler):
             raise ValueError(
                 f"Invalid quantile range: {plain(self.quantile_range)}. Expected two "
                 "numbers from 0 to 100, the smaller one first."
+            )
+        scales_to_one = self.with_scaling and self.unit_variance
+        if scales_to_one and not 0 < low < high < 100:
+            raise ValueError(
+                f"unit_variance=True needs two different quantiles between 0 and 100, but "
+                f"quantile_range is {plain(self.quantile_range)}: a normal distribution "
+                "has no finite range there. Set unit_variance=False, or another range."
             )
         return np.array([low / 100, 0.5, high / 100, 0.0, 1.0])
 
