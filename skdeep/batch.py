@@ -34,7 +34,8 @@ class OneHot:
     def targets(self, codes, dtype):
         """The targets of classes, of shape (len(codes), n_classes)."""
         out = np.empty((len(codes), self.n_classes), dtype)
-        kernels.one_hot(codes, self.low, self.high, out)
+        work = np.empty(len(codes), np.int64)
+        kernels.one_hot(codes, self.low, self.high, work, out)
         return out
 
 

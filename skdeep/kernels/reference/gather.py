@@ -39,15 +39,22 @@ def gather_rows(source, index, out):
 @compiled(
     "rows",
     writes="out",
+    scratch="work",
     index="int64<classes: rows",
     low="number",
     high="number",
+    work="int64: rows",
     out="rows classes",
 )
-def one_hot(index, low, high, out):
+def one_hot(index, low, high, work, out):
     """The targets of classes by number: high in the class's column, else low."""
     out.fill(low)
-    np.put_along_axis(out, index[:, np.newaxis], high, axis=1)
+    # where each row starts, then the place of its class, without a temporary
+    work.fill(out.shape[1])
+    np.cumsum(work, out=work)
+    np.subtract(work, out.shape[1], out=work)
+    np.add(work, index, out=work)
+    out.reshape(-1)[work] = high
 
 
 @compiled(
