@@ -342,7 +342,8 @@ def test_losses_of_extreme_logits(instruction_set, dtype):
 @drawn
 def test_one_hot(instruction_set, dtype, n, m, seed):
     index = np.random.default_rng(seed).integers(0, m, n)
-    arguments = {"index": index, "low": 0.1, "high": 0.7, "out": np.empty((n, m), dtype)}
+    arguments = {"index": index, "low": 0.1, "high": 0.7, "work": np.empty(n, np.int64)}
+    arguments["out"] = np.empty((n, m), dtype)
     with using(instruction_set):
         a, b = run_both(kernels.one_hot, arguments, dtype)
     np.testing.assert_array_equal(a["out"], b["out"])
