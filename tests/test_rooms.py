@@ -30,6 +30,7 @@ ROOMS = (
     "initializers",
     "engine",
     "versions",
+    "formulas",
     "kernels",
     "validation",
 )
