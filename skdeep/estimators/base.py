@@ -397,7 +397,7 @@ class BaseNetworkEstimator(
             )
         same = optimizer is network.optimizer  # a name stands for one object
         if not same and repr(optimizer) != repr(network.optimizer):
-            state.optimizer_state = {}
+            state.begin_optimizer()
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings

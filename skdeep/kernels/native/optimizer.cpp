@@ -279,6 +279,11 @@ SKDEEP_INLINE double nadam_momentum(double beta_1, double t) {
   return beta_1 * (1 - 0.5 * __builtin_pow(0.96, 0.004 * t));
 }
 
+KERNEL(count_steps) {
+  (void)begin, (void)end;
+  *array<long long>(o, 0) = *array<long long>(o, 1) - (long long)number<double>(o, 2);
+}
+
 KERNEL(nadam_schedule) {
   (void)begin, (void)end;
   double* product = array<double>(o, 0);
@@ -329,6 +334,7 @@ constexpr KernelEntry entries[] = {
     PARAMETERS(rmsprop_centered_step),
     PARAMETERS(adam_step),
     PARAMETERS(amsgrad_step),
+    {"count_steps", Split::whole, 0, count_steps<float>, count_steps<double>},
     {"nadam_schedule", Split::whole, 0, nadam_schedule<float>, nadam_schedule<double>},
     PARAMETERS(nadam_step),
 };
