@@ -57,6 +57,7 @@ from skdeep.kernels.reference.layer_norm import (
     layer_norm_backward_parameters,
     layer_norm_forward,
 )
+from skdeep.kernels.reference.linear import linear_output, sparse_linear_outputs
 from skdeep.kernels.reference.loss import (
     absolute_error,
     hinge,
@@ -166,6 +167,7 @@ __all__ = [
     "layer_norm_backward_parameters",
     "layer_norm_forward",
     "limit_unit_norms",
+    "linear_output",
     "log_cosh",
     "max_pool_backward",
     "max_pool_forward",
@@ -193,6 +195,7 @@ __all__ = [
     "sparse_coordinate_descent",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
+    "sparse_linear_outputs",
     "spatial_dropout_backward",
     "spatial_dropout_forward",
     "squared_error",
