@@ -1,10 +1,10 @@
 """skdeep: deep learning with scikit-learn's estimators, fast on a laptop's CPU."""
 
 from skdeep.estimators.convnet import ConvNetClassifier, ConvNetRegressor
-from skdeep.estimators.linear_svm import LinearSVM
-from skdeep.estimators.linear_svm_regressor import LinearSVMRegressor
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.estimators.sequential import SequentialClassifier, SequentialRegressor
+from skdeep.svm.linear_svm import LinearSVM
+from skdeep.svm.linear_svm_regressor import LinearSVMRegressor
 from skdeep.versions import __version__, show_versions
 
 __all__ = [

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
-from skdeep.program import ROWS
+from skdeep.engine.program import ROWS
 
 __all__ = [
     "Augmentation",

@@ -7,7 +7,7 @@ from os import PathLike
 
 from sklearn.utils._param_validation import Interval, validate_params
 
-from skdeep.estimators.base import BaseNetworkEstimator
+from skdeep.estimators.base_network_estimator import BaseNetworkEstimator
 from skdeep.optimizers import LBFGS, get_optimizer
 from skdeep.training.checkpoint import CheckpointFile, class_name, describe_training
 

@@ -5,10 +5,10 @@ import pytest
 
 from skdeep import ConvNetClassifier, SequentialClassifier
 from skdeep.augmentation import Cutout, Mixup, RandomCrop, RandomFlip, RandomShift
-from skdeep.batch import BatchPlan, TrainingData, write_batch
+from skdeep.engine.batch import BatchPlan, TrainingData, write_batch
+from skdeep.engine.program import ROWS, Buffer, Program
 from skdeep.kernels import PhiloxStream
 from skdeep.layers import Dense
-from skdeep.program import ROWS, Buffer, Program
 
 N, IMAGE, SIGNAL = 60, (6, 5, 2), (9, 2)
 ALL = [RandomFlip(), RandomCrop(2), RandomShift(0.4, 0.4), Cutout(3), Mixup(1.0)]

@@ -5,6 +5,7 @@ import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 from threadpoolctl import threadpool_limits
 
+from skdeep.engine.network import Network
 from skdeep.initializers import (
     INITIALIZERS,
     Constant,
@@ -20,7 +21,6 @@ from skdeep.initializers import (
 from skdeep.layers import BatchNorm, Dense
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import SquaredError
-from skdeep.network import Network
 from skdeep.optimizers import SGD
 
 VARIANCES = {

@@ -8,10 +8,12 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skdeep.batch import TrainingData
+from skdeep.engine.batch import TrainingData
+from skdeep.engine.network import Network
+from skdeep.engine.program import Buffer, Program, Scope
+from skdeep.engine.threads import threads
 from skdeep.layers import Activation, Dense
 from skdeep.losses import SquaredError
-from skdeep.network import Network
 from skdeep.optimizers import (
     LBFGS,
     OPTIMIZERS,
@@ -23,9 +25,7 @@ from skdeep.optimizers import (
     RMSProp,
     get_optimizer,
 )
-from skdeep.program import Buffer, Program, Scope
 from skdeep.schedules import ConstantRate
-from skdeep.threads import threads
 from skdeep.training.state import TrainingState
 from skdeep.training.trainer import DescentOptions, Epochs
 

@@ -10,10 +10,10 @@ from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep import MLPClassifier, MLPRegressor, kernels
-from skdeep.batch import BatchPlan, TrainingData
+from skdeep.engine.batch import BatchPlan, TrainingData
+from skdeep.engine.network import Network, Settings, StepMemory
 from skdeep.layers import Activation, BatchNorm, Dense
 from skdeep.losses import SquaredError
-from skdeep.network import Network, Settings, StepMemory
 from skdeep.optimizers import OPTIMIZERS, SGD, Adam, AdamW
 
 N = 12

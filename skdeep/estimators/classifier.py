@@ -10,14 +10,18 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep.all_or_nothing import all_or_nothing
-from skdeep.batch import OneHot
-from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches, of_size_one
-from skdeep.estimators.class_weight import class_weight_vector
+from skdeep.engine.batch import OneHot
+from skdeep.estimators.base_network_estimator import (
+    BaseNetworkEstimator,
+    learns_in_batches,
+    of_size_one,
+)
 from skdeep.estimators.label_weight import balanced_label_weights, label_weights
 from skdeep.losses import CLASSIFICATION_LOSSES, Loss, smooth
-from skdeep.messages import plain
-from skdeep.targets import MULTILABEL, SOFT, check_classes, present_classes
+from skdeep.validation.all_or_nothing import all_or_nothing
+from skdeep.validation.class_weight import class_weight_vector
+from skdeep.validation.messages import plain
+from skdeep.validation.targets import MULTILABEL, SOFT, check_classes, present_classes
 
 
 def _gives_probabilities(estimator):

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skdeep.averaging import AVERAGES, ExponentialMovingAverage, WeightAveraging
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.convnet_layers import GLOBAL_POOLS, POOLS, convolutional_network
-from skdeep.estimators.documentation import document
+from skdeep.estimators.estimator_docstrings import document
 from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers.window import SIZE_CONSTRAINT, WINDOW_CONSTRAINTS

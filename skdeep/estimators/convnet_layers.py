@@ -18,7 +18,7 @@ from skdeep.layers import (
     Rescaling,
     SpatialDropout,
 )
-from skdeep.messages import plain
+from skdeep.validation.messages import plain
 
 #: The layers that `pool` and `global_pool` name.
 POOLS = {"max": MaxPool, "average": AveragePool}

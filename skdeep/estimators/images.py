@@ -7,8 +7,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdeep.augmentation import check_augmentation
-from skdeep.inputs import convert_input
-from skdeep.messages import plain
+from skdeep.validation.inputs import convert_input
+from skdeep.validation.messages import plain
 
 # Signals have many places and few channels; images have sides of about equal length.
 _SIGNAL_RATIO = 4

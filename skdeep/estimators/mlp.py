@@ -6,11 +6,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from skdeep.estimators.classifier import NetworkClassifier
-from skdeep.estimators.documentation import document
+from skdeep.estimators.estimator_docstrings import document
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.initializers import get_initializer
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
-from skdeep.messages import plain
+from skdeep.validation.messages import plain
 
 _HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 

@@ -5,10 +5,10 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from skdeep.all_or_nothing import all_or_nothing
-from skdeep.estimators.base import BaseNetworkEstimator, learns_in_batches
+from skdeep.estimators.base_network_estimator import BaseNetworkEstimator, learns_in_batches
 from skdeep.losses import REGRESSION_LOSSES, Loss
-from skdeep.targets import check_numbers, present_numbers
+from skdeep.validation.all_or_nothing import all_or_nothing
+from skdeep.validation.targets import check_numbers, present_numbers
 
 
 class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):

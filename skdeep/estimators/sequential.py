@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 
 from skdeep.estimators.classifier import NetworkClassifier
-from skdeep.estimators.documentation import document
+from skdeep.estimators.estimator_docstrings import document
 from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers import Activation, Dense, Dropout, Flatten, Rescaling

@@ -1,6 +1,6 @@
 """Diagnostics: what goes on in a network, in plain words and pictures."""
 
-from skdeep.inspection.convolution import (
+from skdeep.inspection.convolution_steps import (
     ConvolutionExplanation,
     ConvolutionStep,
     explain_convolution,

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.ndimage import zoom
 from sklearn.utils.validation import check_is_fitted
 
+from skdeep.engine.layer_outputs import output_gradients, output_shapes
 from skdeep.inspection.plotting import check_is_network, import_pyplot
-from skdeep.messages import plain
-from skdeep.probe import output_gradients, output_shapes
+from skdeep.validation.messages import plain
 
 
 @dataclass(frozen=True)

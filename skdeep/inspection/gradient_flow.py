@@ -6,9 +6,9 @@ from textwrap import fill
 import numpy as np
 from sklearn.base import clone
 
-from skdeep.batch import TrainingData
+from skdeep.engine.batch import TrainingData
 from skdeep.inspection.plotting import check_is_network, import_pyplot
-from skdeep.training.gradient_flow import (
+from skdeep.training.gradient_recording import (
     DEAD_SLOPE,
     FLOW_NAMES,
     SATURATED_SHARE,

@@ -14,11 +14,11 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.inputs import convert_input
 from skdeep.inspection.plotting import check_is_network, import_pyplot
-from skdeep.messages import plain
-from skdeep.notices import warn_user
 from skdeep.schedules import Schedule
+from skdeep.validation.inputs import convert_input
+from skdeep.validation.messages import plain
+from skdeep.validation.notices import warn_user
 
 # The loss of fewer samples is too noisy to be compared.
 _FEWEST_SAMPLES = 32

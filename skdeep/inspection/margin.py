@@ -4,9 +4,9 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdeep.inputs import convert_input, sum_duplicates
 from skdeep.inspection.plotting import import_pyplot
-from skdeep.messages import plain
+from skdeep.validation.inputs import convert_input, sum_duplicates
+from skdeep.validation.messages import plain
 
 
 class MarginDisplay:

@@ -5,10 +5,10 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
+from skdeep.engine.program import ROWS
 from skdeep.initializers import INITIALIZERS, Initializer, get_initializer
 from skdeep.layers.layer import Layer, Parameter
 from skdeep.layers.window import SIZE_CONSTRAINT, WINDOW_CONSTRAINTS, Window
-from skdeep.program import ROWS
 
 
 class Conv(Layer):

@@ -5,6 +5,8 @@ from numbers import Integral
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
+from skdeep.engine.program import ROWS
+from skdeep.engine.sparse_rows import SparseRows
 from skdeep.initializers import INITIALIZERS, Initializer, get_initializer
 from skdeep.layers.convolution import (
     write_convolution,
@@ -12,9 +14,7 @@ from skdeep.layers.convolution import (
     write_convolution_backward_parameters,
 )
 from skdeep.layers.layer import Layer, Parameter
-from skdeep.layers.sparse_input import SparseRows
 from skdeep.layers.window import Window, by_place
-from skdeep.program import ROWS
 
 
 class Dense(Layer):

@@ -6,11 +6,11 @@ from numbers import Real
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.engine.program import ROWS
+from skdeep.engine.sparse_rows import SparseRows
 from skdeep.layers.activation import Activation
 from skdeep.layers.layer import Layer
-from skdeep.layers.sparse_input import SparseRows
 from skdeep.layers.window import by_place, check_image
-from skdeep.program import ROWS
 
 
 class Dropout(Layer):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sklearn.base import BaseEstimator
 
 from skdeep.initializers import INITIALIZERS
-from skdeep.named_parameters import NamedParameters
+from skdeep.validation.named_parameters import NamedParameters
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 
 from skdeep import kernels
+from skdeep.engine.program import ROWS
 from skdeep.layers.layer import Layer
 from skdeep.layers.window import (
     SIZE_CONSTRAINT,
@@ -11,8 +12,7 @@ from skdeep.layers.window import (
     by_place,
     check_image,
 )
-from skdeep.messages import plain
-from skdeep.program import ROWS
+from skdeep.validation.messages import plain
 
 _PARAMETERS = """Parameters
     ----------

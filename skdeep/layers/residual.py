@@ -7,7 +7,7 @@ from skdeep.layers.composition import Composition, present_layers
 from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
 from skdeep.layers.layer import Layer
-from skdeep.messages import plain
+from skdeep.validation.messages import plain
 
 
 class Residual(Composition, Layer):

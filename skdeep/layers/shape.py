@@ -3,9 +3,9 @@
 import math
 from numbers import Integral
 
+from skdeep.engine.program import ROWS
 from skdeep.layers.layer import Layer
-from skdeep.messages import plain
-from skdeep.program import ROWS
+from skdeep.validation.messages import plain
 
 
 class _Rearrangement(Layer):

@@ -6,9 +6,9 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skdeep.engine.program import ROWS
 from skdeep.kernels import WINDOW_LIMIT
-from skdeep.messages import plain
-from skdeep.program import ROWS
+from skdeep.validation.messages import plain
 
 _WHOLE = [Interval(Integral, 1, None, closed="left"), tuple, list]
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdeep import kernels
-from skdeep.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Program, Scope
 
 
 class Loss(BaseEstimator):

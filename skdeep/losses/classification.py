@@ -13,8 +13,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.engine.program import Buffer
 from skdeep.losses.base import KernelLoss, Loss
-from skdeep.program import Buffer
 
 _GAMMA = [Interval(Real, 0, None, closed="left")]
 

@@ -11,9 +11,9 @@ from numbers import Integral
 import numpy as np
 from scipy.sparse import issparse
 
-from skdeep.inputs import check_places
-from skdeep.messages import plain
-from skdeep.threads import run_pieces, threads
+from skdeep.engine.threads import run_pieces, threads
+from skdeep.validation.inputs import check_places
+from skdeep.validation.messages import plain
 
 #: Values in a block: 512 kB in float32.
 BLOCK = 1 << 17

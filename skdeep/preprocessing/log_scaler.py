@@ -5,11 +5,11 @@ from numbers import Real
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skdeep.messages import plain
-from skdeep.preprocessing.base import NothingMeasured
-from skdeep.preprocessing.documentation import document
-from skdeep.preprocessing.elementwise import ElementwiseScaler
+from skdeep.preprocessing.base_scaler import NothingMeasured
+from skdeep.preprocessing.elementwise_scaler import ElementwiseScaler
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
+from skdeep.preprocessing.scaler_docstrings import document
+from skdeep.validation.messages import plain
 
 
 @document

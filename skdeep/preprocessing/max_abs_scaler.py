@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skdeep.preprocessing.affine import AffineScaler, without_zeros
-from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.affine_scaler import AffineScaler, without_zeros
 from skdeep.preprocessing.extremes import Extremes
+from skdeep.preprocessing.scaler_docstrings import document
 
 
 @document

@@ -1,9 +1,9 @@
 """Mean normalization: features around 0 that span a range of 1."""
 
-from skdeep.preprocessing.affine import AffineScaler, without_zeros
-from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.affine_scaler import AffineScaler, without_zeros
 from skdeep.preprocessing.extremes import Extremes, span
 from skdeep.preprocessing.moments import Moments
+from skdeep.preprocessing.scaler_docstrings import document
 
 
 @document

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from skdeep.messages import plain
-from skdeep.preprocessing.affine import AffineScaler, without_zeros
-from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.affine_scaler import AffineScaler, without_zeros
 from skdeep.preprocessing.extremes import Extremes, span
+from skdeep.preprocessing.scaler_docstrings import document
+from skdeep.validation.messages import plain
 
 
 @document

@@ -8,10 +8,10 @@ from scipy.special import ndtr, ndtri
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skdeep.preprocessing.base import BaseScaler
+from skdeep.preprocessing.base_scaler import BaseScaler
 from skdeep.preprocessing.blocks import map_columns, map_sparse_columns
-from skdeep.preprocessing.documentation import document
 from skdeep.preprocessing.quantile_sketch import QuantileSketch, observed
+from skdeep.preprocessing.scaler_docstrings import document
 
 #: Normal scores lie within those of this probability and its complement: +-5.199.
 _SMALLEST = 1e-7

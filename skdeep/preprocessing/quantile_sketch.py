@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import issparse
 
+from skdeep.engine.threads import run_pieces, threads
 from skdeep.preprocessing.blocks import (
     count_features,
     count_rows,
@@ -20,7 +21,6 @@ from skdeep.preprocessing.blocks import (
     row_blocks,
 )
 from skdeep.preprocessing.extremes import Extremes
-from skdeep.threads import run_pieces, threads
 
 #: K, the number of values in a summary.
 KEPT = 2048

@@ -6,11 +6,11 @@ import numpy as np
 from scipy.special import ndtri
 from sklearn.utils._param_validation import Interval
 
-from skdeep.messages import plain
-from skdeep.preprocessing.affine import AffineScaler, is_rounding, without_zeros
-from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.affine_scaler import AffineScaler, is_rounding, without_zeros
 from skdeep.preprocessing.extremes import span
 from skdeep.preprocessing.quantile_sketch import QuantileSketch
+from skdeep.preprocessing.scaler_docstrings import document
+from skdeep.validation.messages import plain
 
 
 @document

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skdeep.preprocessing.affine import AffineScaler
-from skdeep.preprocessing.documentation import document
+from skdeep.preprocessing.affine_scaler import AffineScaler
 from skdeep.preprocessing.moments import Moments
+from skdeep.preprocessing.scaler_docstrings import document
 
 
 @document

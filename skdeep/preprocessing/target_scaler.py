@@ -33,9 +33,9 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from skdeep.all_or_nothing import all_or_nothing
 from skdeep.preprocessing.standard_scaler import StandardScaler
-from skdeep.targets import present_numbers
+from skdeep.validation.all_or_nothing import all_or_nothing
+from skdeep.validation.targets import present_numbers
 
 #: Parameters of other libraries' regressors that hold features and targets together.
 _MIXED = {"eval_set", "validation_data"}

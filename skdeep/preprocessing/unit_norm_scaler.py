@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils._param_validation import StrOptions
 
-from skdeep.preprocessing.base import BaseScaler, NothingMeasured
+from skdeep.preprocessing.base_scaler import BaseScaler, NothingMeasured
 from skdeep.preprocessing.blocks import checked_axes, map_rows
 
 _SHORT = 1024

@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from skdeep.training.averaging import AveragedWeights
+from skdeep.training.averaged_weights import AveragedWeights
 from skdeep.training.series import Runs, Series
 from skdeep.training.state import Snapshot, name_of
 from skdeep.versions import __version__

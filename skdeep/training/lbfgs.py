@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import minimize
 
-from skdeep.batch import BatchPlan
-from skdeep.threads import single_threaded_blas
+from skdeep.engine.batch import BatchPlan
+from skdeep.engine.threads import single_threaded_blas
 from skdeep.training.distinct import distinct_samples
 from skdeep.training.divergence import Step, explain_divergence
-from skdeep.training.gradient_flow import begin_recording, update_ratios
+from skdeep.training.gradient_recording import begin_recording, update_ratios
 
 
 def minimize_lbfgs(network, data, state, monitor, record=None):

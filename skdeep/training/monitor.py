@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeep.notices import warn_user
 from skdeep.training.divergence import is_far_above, largest_cost, what_failed
 from skdeep.training.state import Snapshot
+from skdeep.validation.notices import warn_user
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skdeep.batch import BatchPlan
-from skdeep.executor import Epoch
-from skdeep.network import SHUFFLING, StepMemory
+from skdeep.engine.batch import BatchPlan
+from skdeep.engine.executor import Epoch
+from skdeep.engine.network import SHUFFLING, StepMemory
 from skdeep.schedules import Progress
-from skdeep.training.averaging import StatisticsPass
+from skdeep.training.averaged_weights import StatisticsPass
 from skdeep.training.divergence import RestartPoint, Step, explain_divergence
-from skdeep.training.gradient_flow import begin_recording, update_ratios
+from skdeep.training.gradient_recording import begin_recording, update_ratios
 from skdeep.training.series import Series
 
 # A copy of the training state costs little beside so many steps.

@@ -1,0 +1,1 @@
+"""The engine: networks as programs, and what runs them."""

@@ -1,0 +1,370 @@
+"""Executors: what runs a program's calls, in NumPy or natively.
+
+Both take the same calls on the same arrays. `bind` makes a step that can be run;
+its `run_epoch` does all steps of an epoch. Nothing above knows which one runs.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from skdeep.engine.threads import CUT_FLOPS, run_pieces, threads
+from skdeep.kernels import COMPILED, MOST_PIECES, check_arguments, check_names, native
+
+# Vectors of parameters are cut into pieces that stay in a core's cache between the
+# passes of an optimizer's step.
+_PIECE_PARAMETERS = 32768
+# Blocks of images have arrays of about so many numbers, for the same reason.
+_PIECE_NUMBERS = 1 << 19
+# Matrix products of fewer rows take long to prepare for what they do.
+_SMALLEST_PIECE = 96
+# The compiled executor uses one thread below so many operations a step: a barrier of
+# several costs more than it gives.
+_SERIAL_COST = 3e6
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The steps of an epoch, and the arrays that change between them.
+
+    Parameters
+    ----------
+    n_full : int
+        How many steps on full batches there are.
+
+    last : bound program or None
+        A step on the rows that are left: fewer than a batch, or a few more.
+
+    order : ndarray of int or None
+        The numbers of the rows in the epoch's order, one batch after the other; None
+        where a batch is all rows.
+
+    index, step, learning_rate : ndarray
+        Where a program reads the numbers of its rows, the number of the step and its
+        learning rate.
+
+    rates : ndarray of float
+        The learning rate of each step.
+    """
+
+    n_full: int
+    last: object
+    order: np.ndarray | None
+    index: np.ndarray
+    step: np.ndarray
+    learning_rate: np.ndarray
+    rates: np.ndarray
+
+
+def bind(calls, rows, dtype):
+    """A program whose arguments are arrays: `run` does one step.
+
+    Parameters
+    ----------
+    calls : list of (kernel, dict of str to ndarray or number)
+        The kernels and their arguments by name.
+
+    rows : int
+        The rows of a batch.
+
+    dtype : dtype
+        The type of the program's numbers.
+
+    Returns
+    -------
+    program : ReferenceProgram or NativeProgram
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where arguments are not as their kernel declares them.
+    """
+    dtype = np.dtype(dtype)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"Programs are of type float32 or float64, not {dtype}.")
+    calls = [(kernel, _checked(kernel, named, dtype)) for kernel, named in calls]
+    kind = NativeProgram if native.ENABLED else ReferenceProgram
+    return kind(calls, rows, dtype)
+
+
+def _checked(kernel, named, dtype):
+    """The arguments of a call in the order of the kernel's, checked."""
+    if tuple(named) != kernel.arguments:
+        check_names(kernel, named)
+        named = {name: named[name] for name in kernel.arguments}
+    check_arguments(kernel, named, dtype)
+    for name, value in named.items():
+        if isinstance(value, np.generic):  # compiled kernels take Python's numbers alone
+            named = named | {name: value.item()}
+    return named
+
+
+class ReferenceProgram:
+    """Runs one NumPy kernel after the other; large ones are cut for several threads."""
+
+    def __init__(self, calls, rows, dtype):
+        self.rows = rows
+        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
+        self._steps = []
+        for kind, group in groupby(calls, key=lambda call: _kind(*call)):
+            if kind == "images":
+                self._steps += _carry_samples(list(group))
+            elif kind == "parameters":
+                self._steps += _cut_together(list(group))
+            else:
+                for call in group:
+                    self._steps += (
+                        _cut_sum(*call) if kind == "sum" else _cut_together([call])
+                    )
+
+    def session(self):
+        """A context in which many runs are cheaper than each by itself."""
+        return threads(self.flops)
+
+    def run(self):
+        """Do one step."""
+        for function, arguments in self._steps:
+            function(*arguments)
+
+    def run_on(self, source, x, result, out):
+        """Do one step that reads x for the array source and writes out for result."""
+        source[...] = x
+        self.run()
+        out[...] = result
+
+    def run_epoch(self, epoch):
+        """Do the steps of an epoch, of which this is a full one."""
+        with self.session():
+            for number in range(epoch.n_full):
+                self._run_step(epoch, number, self.rows)
+            if epoch.last is not None:
+                epoch.last._run_step(epoch, epoch.n_full, self.rows)
+
+    def _run_step(self, epoch, number, batch_size):
+        if epoch.order is not None:
+            start = number * batch_size
+            epoch.index[: self.rows] = epoch.order[start : start + self.rows]
+        epoch.step[0] += 1
+        epoch.learning_rate[0] = epoch.rates[number]
+        self.run()
+
+
+def _flops(kernel, named):
+    return kernel.flops(**named) if kernel.flops else 0.0
+
+
+def _kind(kernel, named):
+    """What is cut alike: the kernel's axis, or "images" where samples are large."""
+    if kernel.axis != "rows":
+        return kernel.axis
+    arrays = [value for value in named.values() if isinstance(value, np.ndarray)]
+    # all threads would write into scratch memory that is not cut
+    free = all(
+        name in kernel.split or name in kernel.per_piece
+        for name in kernel.scratch
+        if named[name] is not None
+    )
+    return "images" if free and any(a.ndim > 2 for a in arrays) else "rows"
+
+
+def _carry_samples(calls):
+    """The steps of calls on images: a few samples go through all calls before the next.
+
+    The samples are divided into as many parts as there is scratch memory for, and each
+    part into blocks that stay in a core's cache between the calls.
+    """
+    (length,) = _lengths(*calls[0])
+    widest = max(
+        value.size // max(length, 1)
+        for kernel, named in calls
+        for name, value in named.items()
+        if kernel.split.get(name) == 0 and value is not None
+    )
+    if length * widest <= _PIECE_NUMBERS:
+        return [
+            (kernel, tuple(_cut(kernel, named, name, slice(0, None), 0) for name in named))
+            for kernel, named in calls
+        ]
+    block, parts = max(_PIECE_NUMBERS // widest, 1), []
+    for number in range(MOST_PIECES):
+        start, stop = (length * i // MOST_PIECES for i in (number, number + 1))
+        parts.append(
+            [
+                (kernel, tuple(_cut(kernel, named, name, piece, number) for name in named))
+                for begin in range(start, stop, block)
+                for piece in [slice(begin, min(begin + block, stop))]
+                for kernel, named in calls
+            ]
+        )
+    return [(run_pieces, (parts,))]
+
+
+def _cut_together(calls):
+    """The (function, arguments) steps of calls whose pieces depend on no other pieces.
+
+    Calls on the vectors of parameters are cut alike, and one piece goes through all of
+    them before the next, while it is in a core's cache.
+    """
+    pieces = {}
+    for kernel, named in calls:
+        for number, piece in enumerate(_pieces(kernel, named)):
+            arguments = tuple(_cut(kernel, named, name, piece, number) for name in named)
+            pieces.setdefault(piece.start, []).append((kernel, arguments))
+    pieces = list(pieces.values())
+    return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
+
+
+def _cut_sum(kernel, named):
+    """The steps of a call that adds up over rows: its parts, and then their sum."""
+    slices = _pieces(kernel, named)
+    parts, sums = [], []
+    for number, piece in enumerate(slices):
+        part = {name: _cut(kernel, named, name, piece, number) for name in named}
+        if number:
+            part |= {name: np.zeros_like(named[name]) for name in kernel.writes}
+            sums += [(np.add, (named[n], part[n], named[n])) for n in kernel.writes]
+        parts.append([(kernel, tuple(part.values()))])
+    return parts[0] if len(parts) == 1 else [(run_pieces, (parts,)), *sums]
+
+
+def _pieces(kernel, named):
+    """Where to cut a call. It depends on the shapes alone, never on the threads."""
+    lengths = _lengths(kernel, named)
+    if len(lengths) != 1 or kernel.axis is None:
+        return [slice(0, None)]
+    (length,) = lengths
+    size = length
+    if kernel.axis == "parameters":
+        size = _PIECE_PARAMETERS
+    elif kernel.axis == "sum":
+        numbers = max(named[name].size for name in kernel.split)
+        size = -(-length // MOST_PIECES) if numbers > _PIECE_NUMBERS else length
+    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
+        n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
+        # in whole registers of the product's inner kernels
+        size = -(-length // (16 * n_pieces)) * 16
+    if length <= size:
+        return [slice(0, None)]
+    return [slice(start, start + size) for start in range(0, length, size)]
+
+
+def _lengths(kernel, named):
+    """The lengths of arguments along what they are cut along: one, if they agree."""
+    return {
+        named[name].shape[axis]
+        for name, axis in kernel.split.items()
+        if named.get(name) is not None
+    }
+
+
+def _cut(kernel, named, name, piece, number):
+    if name in kernel.per_piece:
+        return named[name][number:]
+    if piece == slice(0, None) or name not in kernel.split or named[name] is None:
+        return named[name]
+    return named[name][(slice(None),) * kernel.split[name] + (piece,)]
+
+
+class NativeProgram:
+    """Hands the calls to the compiled executor, which has skdeep's kernels by their names.
+
+    A kernel that is not one of skdeep's, such as a user's own loss, or whose arrays are
+    not contiguous, is called back in Python.
+    """
+
+    def __init__(self, calls, rows, dtype):
+        self.rows = rows
+        self._calls = calls  # the compiled program has no more than their addresses
+        records = [_record(kernel, named) for kernel, named in calls]
+        self._program = native.extension.Program(np.dtype(dtype) == np.float32, records)
+
+    @property
+    def flops(self):
+        """The floating-point operations of the matrix products of a step."""
+        return sum(_flops(kernel, named) for kernel, named in self._calls)
+
+    def session(self):
+        """A context in which many runs are cheaper than each by itself."""
+        return nullcontext()
+
+    def run(self):
+        """Do one step."""
+        self._program.run(self._n_threads())
+
+    def run_on(self, source, x, result, out):
+        """Do one step that reads x for the array source and writes out for result."""
+        if (
+            np.may_share_memory(source, result)
+            or self._program.uses_python
+            or not _can_stand_for(x, source)
+            or not _can_stand_for(out, result)
+        ):
+            source[...] = x
+            self.run()
+            out[...] = result
+            return
+        # nothing is copied: the program is pointed elsewhere for a while
+        self._program.move_argument(source, x)
+        self._program.move_argument(result, out)
+        try:
+            self.run()
+        finally:
+            self._program.move_argument(x, source)
+            self._program.move_argument(out, result)
+
+    def run_epoch(self, epoch):
+        """Do the steps of an epoch, of which this is a full one."""
+        last = epoch.last
+        native.extension.run_epoch(
+            full=self._program,
+            n_full=epoch.n_full,
+            last=None if last is None else last._program,
+            order=epoch.order,
+            rows=self.rows,
+            last_rows=0 if last is None else last.rows,
+            index=epoch.index,
+            step=epoch.step,
+            learning_rate=epoch.learning_rate,
+            rates=epoch.rates,
+            threads=self._n_threads(),
+        )
+
+    def _n_threads(self):
+        if self._program.cost < _SERIAL_COST:
+            return 1
+        return native.extension.thread_limit()
+
+
+def _can_stand_for(array, other):
+    return (
+        array.flags.c_contiguous
+        and array.dtype == other.dtype
+        and array.shape == other.shape
+    )
+
+
+def _record(kernel, named):
+    """A call as the compiled executor takes it."""
+    arguments = [named[name] for name in kernel.passed]
+    return (
+        COMPILED.get(kernel),
+        tuple([getattr(value, "key", value) for value in arguments]),
+        kernel.written_bits,
+        kernel.cut_bits,
+        _flops(kernel, named),
+        _Callback(kernel, tuple(named.values())),
+    )
+
+
+class _Callback:
+    """A call in Python, with its arguments."""
+
+    __slots__ = ("arguments", "kernel")
+
+    def __init__(self, kernel, arguments):
+        self.kernel, self.arguments = kernel, arguments
+
+    def __call__(self):
+        self.kernel(*self.arguments)

@@ -1,0 +1,156 @@
+"""What a trained network computes inside: outputs of layers, and gradients there.
+
+Everything is as in prediction: nothing is dropped, and batch normalization uses what it
+learned.
+"""
+
+import numpy as np
+
+from skdeep.engine.program import ROWS, Buffer, Program
+
+# Samples that are gone through at a time.
+_BLOCK = 32
+
+
+class _Everything:
+    """A set of all buffers: no layer may write into the output of another."""
+
+    def add(self, buffer):
+        pass
+
+    def __contains__(self, buffer):
+        return True
+
+
+def output_shapes(network):
+    """The shape of one sample's output of every layer.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    shapes : dict of str to tuple of int
+        By the names of the layers, those inside of others as ``outer.inner``.
+    """
+    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    out = Buffer("x", (ROWS, *network.input_shape))
+    for (_, layer), scope in zip(
+        network.layers, network.scopes(calls, shared), strict=True
+    ):
+        out = shared["outputs"][scope.name] = layer.infer(scope, out)
+    return {name: tuple(out.shape[1:]) for name, out in shared["outputs"].items()}
+
+
+def layer_outputs(network, x, name):
+    """The outputs of a layer for every sample.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    x : ndarray of shape (n_samples, ...)
+        The inputs, as the network takes them.
+
+    name : str
+        The layer.
+
+    Returns
+    -------
+    outputs : ndarray of shape (n_samples, ...)
+
+    Raises
+    ------
+    ValueError
+        Where there is no such layer.
+    """
+    _check_name(name, output_shapes(network))
+    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    source = out = Buffer("x", (ROWS, *network.input_shape))
+    for (_, layer), scope in zip(
+        network.layers, network.scopes(calls, shared), strict=True
+    ):
+        out = layer.infer(scope, out)
+        shared["outputs"][scope.name] = out
+        if name in shared["outputs"]:
+            break
+    wanted = shared["outputs"][name]
+    outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
+    program = Program(calls, network.dtype)
+    for rows, arrays in _blocks(program, source, x):
+        outputs[rows] = wanted.of(arrays[wanted.owner])[: rows.stop - rows.start]
+    return outputs
+
+
+def output_gradients(network, x, name, d_z):
+    """The outputs of a layer, and with respect to them the gradient of a sum of outputs.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    x : ndarray of shape (n_samples, ...)
+        The inputs, as the network takes them.
+
+    name : str
+        The layer.
+
+    d_z : ndarray of shape (n_samples, n_outputs)
+        The factors of the network's raw outputs in the sum.
+
+    Returns
+    -------
+    outputs, gradients : ndarray of shape (n_samples, ...)
+    """
+    _check_name(name, output_shapes(network))
+    calls, shared = [], {"reserved": _Everything(), "outputs": {}, "gradients": {}}
+    source = out = Buffer("x", (ROWS, *network.input_shape))
+    layers = [layer.frozen() for _, layer in network.layers]
+    scopes = list(network.scopes(calls, shared, np.zeros_like(network.parameters)))
+    for layer, scope in zip(layers, scopes, strict=True):
+        out = shared["outputs"][scope.name] = layer.forward(scope, out)
+    factors = d_out = Buffer("d_z", out.shape)
+    for layer, scope in zip(layers[::-1], scopes[::-1], strict=True):
+        shared["gradients"][scope.name] = d_out
+        if name in shared["gradients"]:
+            break
+        layer.backward_parameters(scope, d_out)
+        if name in shared["gradients"]:
+            break
+        d_out = layer.backward_input(scope, d_out)
+    wanted, d_out = shared["outputs"][name], shared["gradients"][name]
+    outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
+    gradients = np.empty_like(outputs)
+    program = Program(calls, network.dtype)
+    for rows, arrays in _blocks(program, source, x, {factors: d_z}):
+        n = rows.stop - rows.start
+        outputs[rows] = wanted.of(arrays[wanted.owner])[:n]
+        gradients[rows] = d_out.of(arrays[d_out.owner])[:n]
+    return outputs, gradients
+
+
+def _check_name(name, names):
+    if name not in names:
+        raise ValueError(f"There is no layer {name!r}; there are {', '.join(names)}.")
+
+
+def _blocks(program, source, x, others=()):
+    """Run a program for some samples at a time; yield which, and the arrays."""
+    inputs = {source: x} | dict(others)
+    arrays = program.allocate(_BLOCK)
+    for buffer in inputs:  # an input may be an output, and in no call
+        shape = buffer.array_shape(_BLOCK)
+        arrays.setdefault(buffer, np.zeros(shape, program.dtype))
+    for start in range(0, len(x), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(x)))
+        n = rows.stop - rows.start
+        for buffer, values in inputs.items():
+            arrays[buffer][:n] = values[rows]
+        bound = program.bind(arrays, n)
+        with bound.session():
+            bound.run()
+        yield rows, arrays

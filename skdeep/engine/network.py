@@ -1,0 +1,524 @@
+"""A network: layers, a loss and an optimizer on one flat vector of parameters.
+
+All parameters live in one vector, those that weight decay acts on first, so that an
+optimizer's step, the decay, clipping and a copy of the model are each one call.
+"""
+
+import math
+from copy import copy
+
+import numpy as np
+from scipy.linalg.blas import dnrm2
+from scipy.sparse import issparse
+
+from skdeep import kernels
+from skdeep.engine.batch import BatchPlan, write_batch
+from skdeep.engine.inference import ForwardPasses, sparse_raw_outputs
+from skdeep.engine.layer_outputs import layer_outputs
+from skdeep.engine.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.threads import single_threaded_blas
+from skdeep.engine.update import Settings, write_update
+from skdeep.validation.messages import plain
+
+# What the counter-based random numbers are for; layers are numbered from the last on.
+SHUFFLING, INITIAL_WEIGHTS, _FIRST_LAYER = 0, 1, 2
+# Rows that an evaluation of the objective handles at a time.
+_OBJECTIVE_BLOCK = 1024
+
+
+class StepMemory:
+    """The arrays of a training run besides the network's own, and its random numbers.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+
+    key : array-like of two integers
+        Decides all random numbers.
+
+    batch_size : int
+        The rows of a full batch.
+    """
+
+    def __init__(self, network, key, batch_size):
+        optimizer = network.optimizer
+        self.stream = kernels.PhiloxStream(key)
+        self.gradient = np.zeros_like(network.parameters)
+        self.step = np.zeros(1, dtype=np.int64)
+        self.steps_before_optimizer = 0
+        self.learning_rate = np.zeros(1)
+        self.total = np.zeros(1)
+        self.index = np.zeros(batch_size, dtype=np.intp)
+        self.optimizer_state = {
+            **{k: np.full_like(self.gradient, v) for k, v in optimizer.slots.items()},
+            **{k: np.full(1, v) for k, v in optimizer.scalars.items()},
+        }
+        averaging = network.settings.weight_averaging
+        self.average = None if averaging is None else network.parameters.copy()
+
+
+class _Arrays:
+    """Named arrays, views of one flat vector."""
+
+    def __init__(self, shapes):
+        self.shapes = shapes
+        self.ranges, stop = {}, 0
+        for address, shape in shapes.items():
+            start, stop = stop, stop + math.prod(shape)
+            self.ranges[address] = slice(start, stop)
+        self.size = stop
+
+    def view(self, vector, address):
+        return vector[self.ranges[address]].reshape(self.shapes[address])
+
+
+class Network:
+    """Layers on one flat vector of parameters, and the programs that train and apply them.
+
+    Parameters
+    ----------
+    layers : sequence of (str, Layer)
+        The layers and their names, from input to output.
+
+    loss : Loss
+        The loss, resolved for the type of target.
+
+    optimizer : Optimizer
+        The optimizer.
+
+    input_shape : tuple of int
+        The shape of one sample.
+
+    dtype : dtype
+        float32 or float64.
+
+    settings : Settings or None, default=None
+        Weight decay, gradient clipping and the like; None for none of them.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        All trained numbers; those that weight decay acts on come first.
+
+    n_decayed : int
+        How many of them weight decay acts on.
+
+    state : ndarray of shape (n_state,)
+        The statistics of batch normalization.
+
+    shapes : list of tuple of int
+        The output shape of each layer.
+
+    least_rows : int
+        The fewest rows of a batch that training can learn from: 2 with batch
+        normalization, unless samples have several places.
+
+    plan : BatchPlan or None
+        How training gathered its batches.
+    """
+
+    def __init__(self, layers, loss, optimizer, *, input_shape, dtype, settings=None):
+        self.layers = tuple(layers)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.input_shape = tuple(input_shape)
+        self.dtype = np.dtype(dtype)
+        self.settings = Settings() if settings is None else settings
+        self.plan = None
+        self.shapes, self.least_rows = [], 1
+        self._specifications, self._states, shape = {}, {}, self.input_shape
+        for name, layer in self.layers:
+            self.shapes.append(_output_shape(name, layer, shape))
+            self.least_rows = max(self.least_rows, layer.least_rows(shape))
+            for key, specification in layer.parameters(shape).items():
+                self._specifications[name, key] = specification
+            for key, state in layer.state(shape).items():
+                self._states[name, key] = state
+            shape = self.shapes[-1]
+
+        decayed = {k: p.shape for k, p in self._specifications.items() if p.decays}
+        others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
+        self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
+        self._arrays = _Arrays(decayed | others)
+        self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
+        self.parameters = self._zeros()
+        self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
+        self._forward_passes = ForwardPasses()
+
+    def _zeros(self):
+        try:
+            return np.zeros(self._arrays.size, dtype=self.dtype)
+        except (MemoryError, ValueError) as error:
+            shapes = self._arrays.shapes
+            layer, name = max(shapes, key=lambda address: math.prod(shapes[address]))
+            raise ValueError(
+                f"There is no memory for {self._arrays.size} parameters: the {name} of the "
+                f"layer {layer!r} is of shape {shapes[layer, name]}. Make it smaller."
+            ) from error
+
+    # --- parameters ---------------------------------------------------------------
+
+    def initialize(self, key):
+        """Draw all parameters, and reset the state, from a key of two integers."""
+        stream = kernels.PhiloxStream(key)
+        with single_threaded_blas():  # an initializer may decompose a matrix
+            for index, (address, parameter) in enumerate(self._specifications.items()):
+                generator = stream.at(INITIAL_WEIGHTS, index)
+                values = parameter.initializer.sample(generator, parameter.shape)
+                self.view(*address)[...] = values
+        self.reset_state()
+
+    def reset_state(self):
+        """Set the statistics to what they are before training."""
+        for address, state in self._states.items():
+            self._state_arrays.view(self.state, address)[...] = state.initial
+
+    def view(self, layer, name):
+        """A layer's parameter or statistic, as an array that shares the vector's memory."""
+        if (layer, name) in self._states:
+            return self._state_arrays.view(self.state, (layer, name))
+        return self._arrays.view(self.parameters, (layer, name))
+
+    def parameter_names(self):
+        """The (layer, name) of every parameter, from input to output."""
+        return list(self._specifications)
+
+    def kernel_names(self):
+        """The (layer, name) of every parameter that weight decay acts on."""
+        return [a for a, p in self._specifications.items() if p.decays]
+
+    def kernel_ranges(self):
+        """Which part of the vector of parameters are each layer's kernels.
+
+        Returns
+        -------
+        ranges : dict of str to slice
+            For every layer that has some, from input to output.
+        """
+        ranges = {}
+        for address, specification in self._specifications.items():
+            if specification.decays:
+                here = self._arrays.ranges[address]
+                start = ranges.get(address[0], here).start
+                ranges[address[0]] = slice(start, here.stop)
+        return ranges
+
+    def penalty(self):
+        """The L1 penalty, and unless the decay is decoupled the L2 penalty."""
+        decayed, penalty = self.parameters[: self.n_decayed], 0.0
+        # not BLAS products: their sums would depend on the number of threads
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.settings.weight_decay and not self.optimizer.decoupled_weight_decay:
+                squares = float(np.sum(decayed * decayed))
+                penalty += 0.5 * self.settings.weight_decay * squares
+            if self.settings.l1_penalty:
+                penalty += self.settings.l1_penalty * float(np.sum(np.abs(decayed)))
+        return penalty
+
+    def is_finite(self):
+        """Whether parameters, the penalty on them, and statistics are finite numbers."""
+        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.state).all()
+        return bool(vectors and np.isfinite(self.penalty()))
+
+    def layer_norms(self, vector):
+        """The norm of each layer's part of a vector such as the gradient.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n_parameters,)
+            As long as the parameters.
+
+        Returns
+        -------
+        norms : dict of str to float
+            By the names of the layers that have parameters, from input to output.
+        """
+        norms = {}
+        for address in self._specifications:
+            part = vector[self._arrays.ranges[address]].astype(np.float64)
+            # BLAS scales before it squares, so that squares do not overflow
+            norms[address[0]] = math.hypot(norms.get(address[0], 0.0), dnrm2(part))
+        return norms
+
+    def copy(self):
+        """A network with weights and statistics of its own, equal to these."""
+        twin = copy(self)
+        twin.parameters, twin.state = self.parameters.copy(), self.state.copy()
+        twin._forward_passes = ForwardPasses()
+        return twin
+
+    def __getstate__(self):
+        return self.__dict__ | {"_forward_passes": ForwardPasses()}
+
+    # --- training -----------------------------------------------------------------
+
+    def training_program(self, plan, data, memory):
+        """The program of one training step: batch, forward, backward, update."""
+        calls, shared = self._gradient_calls(plan, data, memory)
+        write_update(calls, shared, self, memory)
+        return Program(calls, self.dtype)
+
+    def gradient_program(self, plan, data, memory):
+        """The program that computes the loss and its gradient, without an update."""
+        return Program(self._gradient_calls(plan, data, memory)[0], self.dtype)
+
+    def statistics_program(self, plan, data, memory):
+        """The program that adds a batch to statistics that weigh all batches alike."""
+        layers = [layer.with_plain_statistics() for _, layer in self.layers]
+        # the layers behind the last that has statistics do not matter
+        names = [name for name, _ in self._states]
+        n = 1 + max(i for i, (name, _) in enumerate(self.layers) if name in names)
+        calls = []
+        self._write_forward(calls, layers[:n], plan, data, memory)
+        return Program(calls, self.dtype)
+
+    def objective(self, data, rows=None):
+        """The cost and its gradient on all data, as a function of the parameters.
+
+        What backpropagation computes can be checked with it against differences of the
+        cost. The network is left at the last point that was evaluated, with batch
+        normalization's statistics there.
+
+        Parameters
+        ----------
+        data : TrainingData
+            The samples, with weights of sum 1 over the rows that count.
+
+        rows : ndarray of int or None, default=None
+            The numbers of the rows that count; None for all.
+
+        Returns
+        -------
+        objective : callable
+            Takes a vector of parameters; returns the mean loss plus the penalty, and
+            the gradient.
+        """
+        rows = np.arange(data.x.shape[0]) if rows is None else rows
+        # blocks bound the memory, but batch normalization must see all samples at once
+        block = len(rows) if self.state.size else min(len(rows), _OBJECTIVE_BLOCK)
+        memory = StepMemory(self, (0, 0), block)
+        memory.step[0] = 1
+        plan = BatchPlan.of(data, block, whole=False)
+        program = self.gradient_program(plan, data, memory)
+        arrays = program.allocate(block)
+        starts = range(0, len(rows), block)
+        bounds = [program.bind(arrays, min(block, len(rows) - i)) for i in starts[-2:]]
+        coupled = not self.optimizer.decoupled_weight_decay
+        rate = self.settings.weight_decay if coupled else 0.0
+        l1_penalty = self.settings.l1_penalty
+
+        def objective(parameters):
+            self.parameters[...] = parameters
+            memory.total[0] = 0.0
+            gradient = np.zeros(len(parameters))
+            with bounds[0].session():
+                for start in starts:
+                    bound = bounds[-1] if start == starts[-1] else bounds[0]
+                    memory.index[: bound.rows] = rows[start : start + bound.rows]
+                    bound.run()
+                    # a batch divides by its rows
+                    memory.gradient *= bound.rows
+                    gradient += memory.gradient
+            decayed = self.parameters[: self.n_decayed]
+            gradient[: self.n_decayed] += rate * decayed + l1_penalty * np.sign(decayed)
+            return memory.total[0] + self.penalty(), gradient
+
+        return objective
+
+    def scopes(self, calls, shared, gradient=None):
+        """A scope for each layer, with its variables as buffers."""
+        for index, (name, _) in enumerate(self.layers):
+            addresses = [a for a in self._specifications if a[0] == name]
+            states = [a for a in self._states if a[0] == name]
+            yield Scope(
+                name,
+                calls,
+                shared,
+                index=_FIRST_LAYER + index,
+                parameters=_buffers(self._arrays, self.parameters, addresses),
+                gradients=_buffers(self._arrays, gradient, addresses, "d_"),
+                state=_buffers(self._state_arrays, self.state, states),
+            )
+
+    def _gradient_calls(self, plan, data, memory):
+        calls, layers = [], [layer for _, layer in self.layers]
+        out, target, scopes, shared = self._write_forward(calls, layers, plan, data, memory)
+        scope = Scope("loss", calls, shared)
+        losses, d_out = self.loss.emit(scope, out, target, shared["weight"])
+        total = Buffer("total", (1,), array=memory.total)
+        scope.call(kernels.sum_losses, losses=losses, weight=shared["weight"], total=total)
+        # nothing below the first layer with parameters needs a gradient
+        first = next(i for i, scope in enumerate(scopes) if scope.parameters)
+        for i in range(len(layers) - 1, first - 1, -1):
+            layers[i].backward_parameters(scopes[i], d_out)
+            if i > first:
+                d_out = layers[i].backward_input(scopes[i], d_out)
+        return calls, shared
+
+    def _write_forward(self, calls, layers, plan, data, memory):
+        """Write the batch and the first layers; return what the way back needs."""
+        self._check_samples(data.x)
+        shared = {
+            "stream": memory.stream,
+            "batch_size": plan.batch_size,
+            "step": Buffer("step", (1,), array=memory.step),
+            "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
+        }
+        index = Buffer("index", (ROWS,), array=memory.index)
+        batch = write_batch(calls, shared, plan, data, index)
+        x, target, shared["weight"] = batch
+        shared["reserved"] = {x}
+        scopes = list(self.scopes(calls, shared, memory.gradient))
+        out = x
+        for layer, scope in zip(layers, scopes, strict=False):
+            out = layer.forward(scope, out)
+        return out, target, scopes, shared
+
+    def _check_samples(self, x):
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ValueError(
+                f"x has samples of shape {tuple(x.shape[1:])}, but the network takes "
+                f"{self.input_shape}."
+            )
+
+    # --- prediction ---------------------------------------------------------------
+
+    def raw_outputs(self, x):
+        """The outputs of the last layer for each row, before the loss's inverse link.
+
+        Parameters
+        ----------
+        x : ndarray or csr_array of shape (n_samples, n_features)
+            The inputs.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples, n_outputs)
+        """
+        self._check_samples(x)
+        z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
+        if issparse(x):
+            sparse_raw_outputs(self, x, z)
+        else:
+            self._forward_passes.raw_outputs(self, x, z)
+        return z
+
+    def activations(self, X, layer):
+        """The outputs of a layer for every sample, as in prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            The samples, of `input_shape` or of as many numbers in another shape.
+
+        layer : str
+            The name of a layer, as `summary` shows it; one inside of another is
+            ``outer.inner``.
+
+        Returns
+        -------
+        outputs : ndarray of shape (n_samples, ...)
+        """
+        X = np.asarray(X)
+        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the network takes "
+                f"{self.input_shape}."
+            )
+        return layer_outputs(self, X.reshape(len(X), *self.input_shape), layer)
+
+    # --- what a person reads ------------------------------------------------------
+
+    def describe(self):
+        """The calls of one training step, in order, with the shapes of their arrays.
+
+        Returns
+        -------
+        description : str
+        """
+        return self._printed_program().describe(self.plan.batch_size)
+
+    def summary(self):
+        """The layers with their shapes and parameters, and the memory they take.
+
+        Returns
+        -------
+        summary : str
+        """
+        rows = [
+            ("layer", "type", "output shape", "parameters"),
+            ("input", "", str(self.input_shape), "0"),
+        ]
+        for (name, layer), shape in zip(self.layers, self.shapes, strict=True):
+            count = sum(
+                math.prod(p.shape)
+                for (owner, _), p in self._specifications.items()
+                if owner == name
+            )
+            rows.append((name, type(layer).__name__, str(shape), f"{count:,}"))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            "  ".join(
+                [f"{cell:<{w}}" for cell, w in zip(row[:3], widths[:3], strict=True)]
+                + [f"{row[3]:>{widths[3]}}"]
+            )
+            for row in rows
+        ]
+        rule = "-" * len(lines[0])
+        nbytes, slots = self.parameters.nbytes, len(self.optimizer.slots)
+        lines = [lines[0], rule, *lines[1:], rule]
+        lines.append(
+            f"{self.parameters.size:,} parameters ({self.dtype.name}): {_bytes(nbytes)}"
+        )
+        if self.state.size:
+            lines.append(f"{self.state.size:,} running statistics, not trained")
+        if self.plan is not None:
+            batch = self._printed_program().nbytes(self.plan.batch_size)
+            lines.append(
+                f"training: {_bytes(nbytes * (1 + slots))} for the gradient and the "
+                f"optimizer, {_bytes(batch)} for a batch of {self.plan.batch_size}"
+            )
+        return "\n".join(lines)
+
+    def _printed_program(self):
+        if self.plan is None:
+            raise ValueError(
+                "This network was not trained yet, so the calls of its training step "
+                "are not known: fit the estimator first."
+            )
+        data = self.plan.no_data(self.input_shape, self.shapes[-1], self.dtype)
+        memory = StepMemory(self, (0, 0), 0)
+        return self.training_program(self.plan, data, memory)
+
+
+def _output_shape(name, layer, input_shape):
+    try:
+        return tuple(layer.output_shape(input_shape))
+    except ValueError as error:
+        raise ValueError(
+            f"The layer {name!r}, {plain(layer)!r}, cannot take inputs of shape "
+            f"{input_shape}: {error}"
+        ) from error
+
+
+def _buffers(arrays, vector, addresses, prefix=""):
+    """Buffers for named parts of a vector; without a vector, none."""
+    if vector is None:
+        return {}
+    return {
+        key: Buffer(
+            f"{owner}.{prefix}{key}",
+            arrays.shapes[owner, key],
+            array=arrays.view(vector, (owner, key)),
+        )
+        for owner, key in addresses
+    }
+
+
+def _bytes(count):
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

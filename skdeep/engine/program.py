@@ -1,0 +1,308 @@
+"""A program: a flat list of kernel calls over buffers.
+
+A network is compiled into programs once; a training step is one run of a list whose
+arguments were all resolved before. Nothing is allocated and no object graph is walked.
+"""
+
+import math
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from skdeep.engine.executor import bind
+from skdeep.kernels import check_names, scratch_shapes
+
+#: Stands for the number of rows of the mini-batch, as the first entry of a shape.
+ROWS = "rows"
+# Layers inside a layer have random numbers of their own: it sets their numbers apart.
+_MOST_CHILDREN = 1 << 12
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """A named array of a program.
+
+    ``array`` is the memory it stands for, of any number of rows where the shape names
+    them by a word; where it is None, each allocation of the program makes its own. A
+    ``dtype`` of None is the program's own type. A buffer with a ``base`` is that
+    buffer's memory in another shape.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str | None = None
+    array: np.ndarray | None = None
+    base: "Buffer | None" = None
+
+    @property
+    def owner(self):
+        """The buffer whose memory this one is."""
+        return self if self.base is None else self.base
+
+    def view(self, shape):
+        """The same memory in another shape of as many numbers."""
+        if tuple(shape) == self.shape:
+            return self
+        return Buffer(self.name, tuple(shape), self.dtype, base=self.owner)
+
+    def array_shape(self, rows):
+        """The shape with the number of rows filled in."""
+        if self.shape[:1] == (ROWS,):
+            return (rows, *self.shape[1:])
+        return self.shape
+
+    def of(self, array):
+        """The array of the owner, in this buffer's shape."""
+        if self.base is None:
+            return array
+        # memory of any number of rows may stand for a batch
+        leading = (len(array),) if self.shape[:1] == (ROWS,) else self.shape[:1]
+        return array.reshape(*leading, *self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One kernel with the values of its arguments: buffers, numbers or None."""
+
+    kernel: object
+    arguments: dict
+
+    @property
+    def buffers(self):
+        return [value for value in self.arguments.values() if isinstance(value, Buffer)]
+
+
+class Scope:
+    """What a layer, a loss or an optimizer sees while it writes its calls.
+
+    Parameters
+    ----------
+    name : str
+        Precedes the names of the buffers made here.
+
+    calls : list of Call
+        The program so far; `call` appends to it.
+
+    shared : dict of str to Buffer or number
+        What every part of a training step may read: ``weight``, ``step``,
+        ``learning_rate``, ``stream`` and ``batch_size``.
+
+    parameters, gradients, state : dict of str to Buffer
+        The variables of this layer, and the gradients of its parameters.
+    """
+
+    def __init__(
+        self, name, calls, shared, *, index=0, parameters=(), gradients=(), state=()
+    ):
+        self.name = name
+        self.index = index
+        self.shared = shared
+        self.parameters = dict(parameters)
+        self.gradients = dict(gradients)
+        self.state = dict(state)
+        self._calls = calls
+        self._buffers = {}
+        self._children = {}
+
+    def buffer(self, name, shape, dtype=None):
+        """The buffer of this name, made at the first call."""
+        if name not in self._buffers:
+            self._buffers[name] = Buffer(f"{self.name}.{name}", shape, dtype)
+        return self._buffers[name]
+
+    def rename(self, name, buffer):
+        """The same memory under another name, for what takes a buffer's place."""
+        renamed = Buffer(
+            f"{self.name}.{name}", buffer.shape, buffer.dtype, base=buffer.owner
+        )
+        self._buffers[name] = renamed
+        return renamed
+
+    def __getitem__(self, name):
+        """A buffer that was made or kept before."""
+        return self._buffers[name]
+
+    def with_shared(self, **others):
+        """This scope, for a part of the program that reads others of the shared values."""
+        part = copy(self)
+        part.shared = self.shared | others
+        return part
+
+    def keep(self, name, buffer):
+        """Remember a buffer of an earlier layer under a name, for the way back."""
+        self._buffers[name] = buffer
+        self.reserve(buffer)
+
+    def reserve(self, buffer):
+        """Forbid later calls to overwrite a buffer that the way back will read."""
+        self.shared.setdefault("reserved", set()).add(buffer.owner)
+
+    def is_reserved(self, buffer):
+        return buffer.owner in self.shared.get("reserved", ())
+
+    def child(self, name, number):
+        """The scope of a layer inside this one, with its share of the variables.
+
+        It is made at the first call, with the number that its random numbers get.
+        """
+        if name in self._children:
+            return self._children[name]
+        prefix = f"{name}."
+
+        def part(buffers):
+            return {
+                key.removeprefix(prefix): buffer
+                for key, buffer in buffers.items()
+                if key.startswith(prefix)
+            }
+
+        self._children[name] = Scope(
+            f"{self.name}.{name}",
+            self._calls,
+            self.shared,
+            index=(self.index + 1) * _MOST_CHILDREN + number,
+            parameters=part(self.parameters),
+            gradients=part(self.gradients),
+            state=part(self.state),
+        )
+        return self._children[name]
+
+    def call(self, kernel, /, **arguments):
+        """Append a call.
+
+        Scratch arguments that are not given get buffers of the shapes that the kernel
+        declares, shared by all calls that need alike.
+        """
+        check_names(kernel, arguments)
+        if kernel.scratch - arguments.keys():
+            arguments |= self._scratch(kernel, arguments)
+        self._calls.append(
+            Call(kernel, {name: arguments[name] for name in kernel.arguments})
+        )
+
+    def _scratch(self, kernel, arguments):
+        """Buffers for the scratch arguments that are not given."""
+        shapes = {n: b.shape for n, b in arguments.items() if isinstance(b, Buffer)}
+        pool, made = self.shared.setdefault("scratch", {}), {}
+        for name, shape in scratch_shapes(kernel, shapes).items():
+            if name not in arguments:
+                dtype = kernel.declared[name].dtype(None)
+                buffer = Buffer(name, shape, dtype)
+                made[name] = pool.setdefault((name, shape, dtype), buffer)
+        return made
+
+
+class Program:
+    """A list of calls that can be allocated, bound to memory, run and printed.
+
+    Parameters
+    ----------
+    calls : sequence of Call
+        What to do, in order.
+
+    dtype : dtype
+        The type of every buffer that names none.
+    """
+
+    def __init__(self, calls, dtype):
+        self.calls = tuple(calls)
+        self.dtype = np.dtype(dtype)
+
+    def allocate(self, rows):
+        """Make the memory for batches of up to `rows` rows: a dict from buffer to array."""
+        memory = {}
+        for call in self.calls:
+            for buffer in call.buffers:
+                owner = buffer.owner
+                if owner.array is not None:
+                    memory[owner] = owner.array
+                elif owner not in memory:
+                    memory[owner] = _zeros(owner, rows, owner.dtype or self.dtype)
+                memory[buffer] = buffer.of(memory[owner])
+        return memory
+
+    def nbytes(self, rows):
+        """The bytes that `allocate` takes for batches of `rows` rows."""
+        own = {b.owner for call in self.calls for b in call.buffers}
+        own = {b for b in own if b.array is None}
+        return sum(
+            math.prod(b.array_shape(rows)) * np.dtype(b.dtype or self.dtype).itemsize
+            for b in own
+        )
+
+    def bind(self, memory, rows):
+        """Resolve every argument to an array, for batches of exactly `rows` rows."""
+        arrays = {}
+        for call in self.calls:
+            for buffer in call.buffers:
+                if buffer not in arrays:
+                    arrays[buffer] = _array(buffer, memory[buffer], rows)
+        calls = [
+            (
+                call.kernel,
+                {
+                    name: arrays[value] if isinstance(value, Buffer) else value
+                    for name, value in call.arguments.items()
+                },
+            )
+            for call in self.calls
+        ]
+        return bind(calls, rows, self.dtype)
+
+    def describe(self, rows):
+        """The calls, one a line, with the shapes of their arrays."""
+        lines = []
+        for call in self.calls:
+            written = [
+                f"{name}={_describe_argument(call.arguments[name], rows)}"
+                for name in call.kernel.arguments
+                if name in call.kernel.writes and call.arguments[name] is not None
+            ]
+            read = [
+                f"{name}={_describe_argument(call.arguments[name], rows)}"
+                for name in call.kernel.arguments
+                if name not in call.kernel.writes
+                and name not in call.kernel.scratch
+                and call.arguments[name] is not None
+            ]
+            lines.append(
+                f"{call.kernel.__name__}({', '.join(read)}) -> {', '.join(written)}"
+            )
+        width = len(str(len(lines)))
+        return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
+
+
+def _zeros(buffer, rows, dtype):
+    shape = buffer.array_shape(rows)
+    try:
+        return np.zeros(shape, dtype)
+    except (MemoryError, ValueError) as error:
+        raise ValueError(
+            f"There is no memory for {buffer.name!r}, an array of shape {shape}. Make the "
+            "batch, the samples or the layer smaller."
+        ) from error
+
+
+def _describe_argument(value, rows):
+    if isinstance(value, Buffer):
+        shape = "x".join(map(str, value.array_shape(rows)))
+        return f"{value.name}[{shape}]"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def _array(buffer, array, rows):
+    """What an array of any number of rows is to a batch of so many."""
+    expected, first = buffer.shape, buffer.shape[0] if buffer.shape else 0
+    if first == ROWS:
+        array, expected = array[:rows], (rows, *expected[1:])
+    elif isinstance(first, str):  # as many as there are
+        expected = (len(array), *expected[1:])
+    if array.shape != expected:
+        raise ValueError(
+            f"The buffer {buffer.name!r} is to be of shape {expected}, but its memory is "
+            f"of shape {array.shape}."
+        )
+    return array

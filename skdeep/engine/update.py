@@ -1,0 +1,138 @@
+"""The end of a training step: from the gradient to new weights.
+
+Clipping, then the penalties' part of the gradient, the optimizer's step, the limit of
+norms, and the average of the weights.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skdeep import kernels
+from skdeep.engine.program import Buffer, Scope
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What acts on gradients and weights besides the optimizer.
+
+    Parameters
+    ----------
+    weight_decay : float, default=0.0
+        The factor of the L2 penalty, or the rate of decoupled decay.
+
+    l1_penalty : float, default=0.0
+        The factor of the L1 penalty.
+
+    max_norm : float or None, default=None
+        The largest norm of the weights into a unit.
+
+    gradient_clip_norm : float or None, default=None
+        The largest norm of the whole gradient.
+
+    gradient_clip_value : float or None, default=None
+        The largest absolute value of each of its entries.
+
+    weight_averaging : WeightAveraging or None, default=None
+        Which average of the weights is kept beside them.
+    """
+
+    weight_decay: float = 0.0
+    l1_penalty: float = 0.0
+    max_norm: float | None = None
+    gradient_clip_norm: float | None = None
+    gradient_clip_value: float | None = None
+    weight_averaging: object = None
+
+
+def write_update(calls, shared, network, memory):
+    """Write the calls that make new weights of the gradient.
+
+    Parameters
+    ----------
+    calls : list of Call
+        The program so far.
+
+    shared : dict of str to Buffer or number
+        What every part of a training step may read.
+
+    network : Network
+        Whose weights they are.
+
+    memory : StepMemory
+        The gradient, the optimizer's state and the average.
+    """
+    state = {name: _buffer(name, array) for name, array in memory.optimizer_state.items()}
+    scope = Scope("optimizer", calls, shared, state=state)
+    parameters = _buffer("parameters", network.parameters)
+    gradient = _buffer("gradient", memory.gradient)
+    _write_clipping(scope, network.settings, gradient)
+    _write_penalties(scope, network, memory.gradient)
+    network.optimizer.step(
+        _counting_from(scope, memory.steps_before_optimizer), parameters, gradient
+    )
+    if network.settings.max_norm is not None:
+        _write_norm_limits(scope, network)
+    if memory.average is not None:
+        average = _buffer("average", memory.average)
+        network.settings.weight_averaging.step(scope, parameters, average)
+
+
+def _counting_from(scope, before):
+    """The scope of an optimizer whose first step came after so many of others."""
+    if not before:
+        return scope
+    count = scope.buffer("count", (1,), np.int64)
+    scope.call(
+        kernels.count_steps, count=count, step=scope.shared["step"], before=float(before)
+    )
+    return scope.with_shared(step=count)
+
+
+def _write_clipping(scope, settings, gradient):
+    if settings.gradient_clip_value is not None:
+        limit = float(settings.gradient_clip_value)
+        scope.call(kernels.clip_by_value, gradient=gradient, limit=limit)
+    if settings.gradient_clip_norm is not None:
+        limit = float(settings.gradient_clip_norm)
+        scope.call(kernels.clip_by_norm, gradient=gradient, max_norm=limit)
+
+
+def _write_penalties(scope, network, gradient):
+    settings, n = network.settings, network.n_decayed
+    vectors = {
+        "parameters": _buffer("kernels", network.parameters[:n]),
+        "gradient": _buffer("d_kernels", gradient[:n]),
+    }
+    if settings.l1_penalty:
+        rate = float(settings.l1_penalty)
+        scope.call(kernels.add_l1_penalty, **vectors, rate=rate)
+    if not settings.weight_decay:
+        return
+    rate = float(settings.weight_decay)
+    if network.optimizer.decoupled_weight_decay:
+        scope.call(
+            kernels.decay_parameters,
+            parameters=vectors["parameters"],
+            learning_rate=scope.shared["learning_rate"],
+            rate=rate,
+        )
+    else:
+        scope.call(kernels.add_weight_decay, **vectors, rate=rate)
+
+
+def _write_norm_limits(scope, network):
+    max_norm = float(network.settings.max_norm)
+    for layer, name in network.kernel_names():
+        kernel = network.view(layer, name)
+        # the last axis is that of the units, whatever shape a kernel has
+        weights = kernel.reshape(-1, kernel.shape[-1])
+        scope.call(
+            kernels.limit_unit_norms,
+            kernel=_buffer(f"{layer}.{name}", weights),
+            max_norm=max_norm,
+        )
+
+
+def _buffer(name, array):
+    return Buffer(name, array.shape, array=array)

@@ -1,0 +1,1 @@
+"""Linear support vector machines, solved exactly or trained like a network of one layer."""

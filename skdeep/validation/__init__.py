@@ -1,0 +1,1 @@
+"""What comes from users, checked, and what they are told: errors, warnings, messages."""

@@ -1,0 +1,647 @@
+"""Every compiled kernel against its reference, in both types, on every instruction set."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array, random_array
+
+from skdeep import kernels
+from skdeep.engine import executor
+from skdeep.kernels import native
+
+pytestmark = pytest.mark.skipif(
+    native.extension is None, reason="the package was built without compiled kernels"
+)
+SETS = native.extension.instruction_sets() if native.extension else ["none"]
+every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
+every_set = pytest.mark.parametrize("instruction_set", SETS)
+
+sizes = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 65, 100, 129, 300]))
+seeds = st.integers(0, 2**32 - 1)
+drawn = settings(max_examples=20, deadline=None)
+
+
+@contextmanager
+def using(instruction_set):
+    before = native.extension.instruction_set()
+    assert native.extension.select_instruction_set(instruction_set)
+    try:
+        yield
+    finally:
+        native.extension.select_instruction_set(before)
+
+
+def run_both(kernel, arguments, dtype, threads=1):
+    """What the reference and the compiled kernel write: two dicts of arrays."""
+    outcomes = []
+    for run in (_run_reference, _run_native):
+        copies = {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in arguments.items()
+        }
+        run(kernel, copies, np.dtype(dtype), threads)
+        outcomes.append({name: copies[name] for name in kernel.writes})
+    return outcomes
+
+
+def _run_reference(kernel, arguments, dtype, threads):
+    with np.errstate(all="ignore"):
+        kernel(**arguments)
+
+
+def _run_native(kernel, arguments, dtype, threads):
+    call = kernel, executor._checked(kernel, arguments, dtype)
+    program = executor.NativeProgram([call], 0, dtype)._program
+    assert not program.uses_python, f"{kernel.__name__} has no compiled version"
+    program.run(threads)
+
+
+def scratch(kernel, shape, dtype):
+    """The scratch arguments of a kernel."""
+    shapes = {
+        name: shape
+        for name in kernel.arguments
+        if kernel.declared[name].is_array and kernel.declared[name].any_axes
+    }
+    shapes = shapes or dict.fromkeys(("z", "d_z"), shape)
+    return {
+        name: np.empty(shape, kernel.declared[name].dtype(dtype))
+        for name, shape in kernels.scratch_shapes(kernel, shapes).items()
+    }
+
+
+def assert_near(actual, expected, scale, factor=1.0):
+    """Within four units in the last place of numbers as large as `scale`.
+
+    Compiled kernels take numbers below the normal ones for zero, also those that `factor`
+    is multiplied with.
+    """
+    assert actual.dtype == expected.dtype
+    np.testing.assert_array_equal(np.isfinite(actual), np.isfinite(expected))
+    finite = np.isfinite(expected)
+    error = np.abs(actual.astype(float) - expected.astype(float))[finite]
+    scale = np.broadcast_to(np.abs(scale), expected.shape)[finite].astype(float)
+    factor = np.broadcast_to(factor, expected.shape)[finite].astype(float)
+    info = np.finfo(expected.dtype)
+    bound = 4 * info.eps * scale + float(info.tiny) * factor
+    if error.size:
+        worst = np.argmax(error / bound)
+        assert (error <= bound).all(), (error[worst], bound[worst])
+
+
+def normal(seed, *shape, dtype):
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def test_all_kernels_are_compiled():
+    names = {name for name in kernels.__all__ if hasattr(getattr(kernels, name), "writes")}
+    for pair in kernels.ACTIVATIONS.values():
+        names |= {kernel.__name__ for kernel in pair}
+    # NumPy's own algorithms draw the numbers of mix_up
+    assert names - {"mix_up"} <= set(native.extension.kernel_names())
+
+
+# --- products -------------------------------------------------------------------------
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, k=st.one_of(sizes, st.just(700)), bias=st.booleans(), seed=seeds)
+@example(n=300, m=260, k=512, bias=True, seed=0)  # lines that crowd the cache
+@example(n=600, m=512, k=256, bias=False, seed=0)
+@drawn
+def test_products(instruction_set, dtype, n, m, k, bias, seed):
+    x, w = normal(seed, n, k, dtype=dtype), normal(seed + 1, k, m, dtype=dtype)
+    d = normal(seed + 2, n, m, dtype=dtype)
+    b = normal(seed + 3, m, dtype=dtype) if bias else None
+    shift = np.zeros(m, dtype) if b is None else b
+    wide = [a.astype(np.longdouble) for a in (x, w, d, shift)]
+    cases = [
+        (
+            kernels.dense_forward,
+            {"x": x, "kernel": w, "bias": b, "out": np.empty((n, m), dtype)},
+            lambda x, w, d, shift: x @ w + shift,
+        ),
+        (
+            kernels.dense_backward_kernel,
+            {"x": x, "d_out": d, "d_kernel": np.empty((k, m), dtype)},
+            lambda x, w, d, shift: x.T @ d,
+        ),
+        (
+            kernels.dense_backward_input,
+            {"d_out": d, "kernel": w, "d_x": np.empty((n, k), dtype)},
+            lambda x, w, d, shift: d @ w.T,
+        ),
+        (
+            kernels.dense_backward_bias,
+            {"d_out": d, "d_bias": np.empty(m, dtype)},
+            lambda x, w, d, shift: d.sum(axis=0),
+        ),
+    ]
+    for kernel, arguments, formula in cases:
+        expected = formula(*wide).astype(dtype)
+        scale = formula(*map(np.abs, wide))
+        with using(instruction_set):
+            one = run_both(kernel, arguments, dtype, threads=1)[1]
+            two = run_both(kernel, arguments, dtype, threads=2)[1]
+        (name,) = kernel.writes
+        assert_near(one[name], expected, scale)
+        assert np.array_equal(one[name], two[name])
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, k=sizes, wide=st.booleans(), seed=seeds)
+@drawn
+def test_sparse_products(instruction_set, dtype, n, m, k, wide, seed):
+    rng = np.random.default_rng(seed)
+    x = random_array((n, k), density=0.3, format="csr", dtype=dtype, rng=rng)
+    index_type = np.int64 if wide else np.int32
+    sparse = {
+        "values": x.data,
+        "columns": x.indices.astype(index_type),
+        "row_end": x.indptr[1:].astype(index_type),
+    }
+    w, b = normal(seed, k, m, dtype=dtype), normal(seed + 1, m, dtype=dtype)
+    d = normal(seed + 2, n, m, dtype=dtype)
+    size = abs(x)
+    forward = sparse | {"kernel": w, "bias": b, "out": np.empty((n, m), dtype)}
+    backward = sparse | {"d_out": d, "d_kernel": np.full((k, m), np.nan, dtype)}
+    index = rng.integers(0, n, 7)
+    gather = sparse | {
+        "index": index,
+        "values_out": np.zeros(7 * k, dtype),
+        "columns_out": np.zeros(7 * k, index_type),
+        "row_end_out": np.zeros(7, index_type),
+    }
+    with using(instruction_set):
+        a, b_ = run_both(kernels.sparse_dense_forward, forward, dtype)
+        assert_near(b_["out"], a["out"], size @ abs(w) + abs(b))
+        a, b_ = run_both(kernels.sparse_dense_backward_kernel, backward, dtype, 2)
+        assert_near(b_["d_kernel"], a["d_kernel"], size.T @ abs(d))
+        a, b_ = run_both(kernels.gather_sparse_rows, gather, dtype)
+        for name in a:
+            assert np.array_equal(a[name], b_[name])
+
+
+@every_set
+@every_type
+@given(n=sizes, m=st.integers(1, 20), k=st.one_of(sizes, st.just(700)), seed=seeds)
+@drawn
+def test_outputs_of_linear_models(instruction_set, dtype, n, m, k, seed):
+    x = normal(seed, n, k, dtype=dtype)
+    coef, b = normal(seed + 1, k, m, dtype=np.float64), normal(seed + 2, m, dtype=float)
+    dense = {"x": x, "coef": coef[:, 0].copy(), "intercept": b[:1], "out": np.empty(n)}
+    rows = csr_array(np.where(x > 0.5, x, 0))
+    sparse = {"values": rows.data, "columns": rows.indices, "row_end": rows.indptr[1:]}
+    sparse |= {"coef": coef, "intercept": b}
+    sparse |= {"out": np.empty((n, m)), "misplaced": np.ones(n, bool)}
+    with using(instruction_set):
+        for threads in (1, 2):
+            a, b_ = run_both(kernels.linear_output, dense, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(x).astype(float) @ abs(coef[:, 0]) + 9)
+            a, b_ = run_both(kernels.sparse_linear_outputs, sparse, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(rows).astype(float) @ abs(coef) + 9)
+            assert not b_["misplaced"].any() and not a["misplaced"].any()
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("index_type", [np.int32, np.int64])
+@pytest.mark.parametrize("place", [-1, 5, 6, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("m", [1, 3])
+def test_columns_that_are_not_there_are_told_of(
+    instruction_set, dtype, m, place, index_type
+):
+    rows = random_array((100, 5), density=0.6, format="csr", rng=0, dtype=dtype)
+    columns, wrong = rows.indices.astype(index_type), np.zeros(100, bool)
+    wrong[np.flatnonzero(np.diff(rows.indptr))[[0, 40, 41, -1]]] = True
+    columns[rows.indptr[:-1][wrong]] = place
+    arguments = {
+        "values": rows.data,
+        "columns": columns,
+        "row_end": rows.indptr[1:].astype(index_type),
+        "coef": normal(0, 5, m, dtype=float),
+        "intercept": np.zeros(m),
+        "out": np.empty((100, m)),
+        "misplaced": np.empty(100, bool),
+    }
+    with using(instruction_set):
+        a, b = run_both(kernels.sparse_linear_outputs, arguments, dtype)
+    for results in (a, b):
+        np.testing.assert_array_equal(results["misplaced"], wrong)
+        np.testing.assert_array_equal(np.isnan(results["out"]).all(axis=1), wrong)
+
+
+# --- activations ----------------------------------------------------------------------
+
+
+def awkward(seed, n, m, dtype):
+    """Numbers of all sizes, with zeros, infinities and subnormal ones."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(n, m)) * 10.0 ** rng.integers(-8, 3, (n, m))
+    special = [0.0, -0.0, 1e-42, 88.5, -88.5, 709.5, -745.0, -104.5, 1e30, -1e30]
+    flat = z.reshape(-1)
+    flat[: min(len(special), flat.size)] = special[: flat.size]
+    return z.astype(dtype)
+
+
+# Where terms cancel each other the error is as large as a term's: the derivatives of
+# gelu, silu and mish cross zero, that of tanh is 1 less its square.
+_TERMS = {"gelu_backward", "mish_backward", "silu_backward", "tanh_backward"}
+
+
+def exact(kernel, arguments, dtype):
+    """What the reference writes, from numbers of double precision and none too small."""
+    with np.errstate(invalid="ignore"):  # what is to be written is anything yet
+        wide = {
+            name: np.where(np.abs(value) < np.finfo(dtype).tiny, 0, value).astype(float)
+            if getattr(value, "dtype", None) == dtype
+            else value
+            for name, value in arguments.items()
+        }
+    _run_reference(kernel, wide, None, None)
+    (name,) = kernel.writes
+    with np.errstate(over="ignore", under="ignore"):
+        return wide[name].astype(dtype)
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("name", sorted(kernels.ACTIVATIONS))
+@given(n=sizes, m=sizes, seed=seeds)
+@settings(max_examples=8, deadline=None)
+def test_activations(instruction_set, dtype, name, n, m, seed):
+    forward, backward = kernels.ACTIVATIONS[name]
+    z, d_out = awkward(seed, n, m, dtype), normal(seed, n, m, dtype=dtype)
+    arguments = {"z": z} | scratch(forward, z.shape, dtype) | {"out": np.empty_like(z)}
+    # a unit below the normal numbers is multiplied by z; far out, gelu's exponent loses
+    # as many units as it is large, and SciPy's normal distribution function and the C
+    # library's some anywhere: against 40 digits both are up to 10 units off at 4
+    size = np.abs(z).astype(float)
+    smallest = np.finfo(dtype).tiny * np.maximum(1, size)
+    loss = np.maximum(4, np.minimum(size, 50) ** 2) if name == "gelu" else 1.0
+    # SciPy takes the normal distribution function for zero below its normal numbers
+    usual = size < (37 if name == "gelu" else 1e4)
+    with using(instruction_set):
+        out = exact(forward, arguments, np.dtype(dtype))
+        actual = run_both(forward, arguments, dtype)[1]["out"]
+        scale = loss * np.abs(out) + smallest
+        factor = np.maximum(1, size)
+        assert_near(actual[usual], out[usual], scale[usual], factor[usual])
+        available = {"z": z, "out": out, "d_out": d_out, "d_z": np.empty_like(z)}
+        available |= scratch(backward, z.shape, dtype)
+        arguments = {k: available[k] for k in backward.arguments}
+        expected = exact(backward, arguments, np.dtype(dtype))
+        actual = run_both(backward, arguments, dtype)[1]["d_z"]
+    term = np.abs(d_out) * np.maximum(1, size)
+    scale = term if backward.__name__ in _TERMS else loss * np.abs(expected)
+    factor = 4 * factor * np.maximum(1, np.abs(d_out))
+    assert_near(actual[usual], expected[usual], (scale + smallest)[usual], factor[usual])
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("name", sorted(kernels.ACTIVATIONS))
+def test_activations_keep_nan(instruction_set, dtype, name):
+    forward, _ = kernels.ACTIVATIONS[name]
+    z = np.full((3, 5), np.nan, dtype)
+    arguments = {"z": z} | scratch(forward, z.shape, dtype) | {"out": np.zeros_like(z)}
+    with using(instruction_set):
+        assert np.isnan(run_both(forward, arguments, dtype)[1]["out"]).all()
+
+
+# --- losses ---------------------------------------------------------------------------
+
+_SOFTMAX = ["softmax_cross_entropy", "softmax_focal", "softmax_kl_divergence"]
+_BINARY = ["sigmoid_cross_entropy", "sigmoid_focal", "hinge", "squared_hinge"]
+_REGRESSION = [
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "quantile",
+    "poisson",
+]
+_SETTINGS = {"gamma": 2.0, "delta": 0.7, "quantile": 0.3}
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("name", _SOFTMAX + _BINARY + _REGRESSION)
+@given(n=sizes, m=sizes, weighs=st.booleans(), seed=seeds)
+@settings(max_examples=8, deadline=None)
+def test_losses(instruction_set, dtype, name, n, m, weighs, seed):
+    kernel = getattr(kernels, name)
+    rng = np.random.default_rng(seed)
+    z = (rng.normal(size=(n, m)) * 3).astype(dtype)
+    if name in _SOFTMAX:
+        target = rng.dirichlet(np.full(m, 0.5), n).astype(dtype)
+    elif name in _BINARY:
+        target = rng.integers(0, 2, (n, m)).astype(dtype)
+    else:
+        target = rng.poisson(2.0, (n, m)).astype(dtype)
+    available = {
+        "z": z,
+        "target": target,
+        "weight": rng.uniform(size=n).astype(dtype),
+        "losses": np.empty(n, dtype),
+        "d_z": np.empty_like(z),
+        "label_weight": rng.uniform(size=(2, m)).astype(dtype) if weighs else None,
+        **_SETTINGS,
+        **scratch(kernel, z.shape, dtype),
+    }
+    with using(instruction_set):
+        a, b = run_both(kernel, {k: available[k] for k in kernel.arguments}, dtype)
+    # the largest term of a row's loss, and of its gradient
+    largest = np.maximum(1, np.abs(z).max(axis=1)) + np.exp(np.minimum(z, 20)).max(axis=1)
+    largest = largest * np.maximum(1, np.abs(target).max(axis=1)) ** 2
+    assert_near(b["losses"], a["losses"], np.maximum(abs(a["losses"]), largest))
+    scale = largest * available["weight"]
+    assert_near(b["d_z"], a["d_z"], scale[:, np.newaxis])
+
+
+@every_set
+@every_type
+def test_losses_of_extreme_logits(instruction_set, dtype):
+    z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4], [0, 700, -700]], dtype)
+    target = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype)
+    for name in ("softmax_cross_entropy", "sigmoid_cross_entropy"):
+        kernel = getattr(kernels, name)
+        available = {
+            "z": z,
+            "target": target,
+            "weight": np.ones(3, dtype),
+            "losses": np.empty(3, dtype),
+            "d_z": np.empty_like(z),
+            "label_weight": None,
+            **scratch(kernel, z.shape, dtype),
+        }
+        with using(instruction_set):
+            a, b = run_both(kernel, {k: available[k] for k in kernel.arguments}, dtype)
+        np.testing.assert_allclose(b["losses"], a["losses"], rtol=1e-5)
+        np.testing.assert_allclose(b["d_z"], a["d_z"], rtol=1e-5, atol=1e-30)
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, seed=seeds)
+@drawn
+def test_one_hot(instruction_set, dtype, n, m, seed):
+    index = np.random.default_rng(seed).integers(0, m, n)
+    arguments = {"index": index, "low": 0.1, "high": 0.7, "work": np.empty(n, np.int64)}
+    arguments["out"] = np.empty((n, m), dtype)
+    with using(instruction_set):
+        a, b = run_both(kernels.one_hot, arguments, dtype)
+    np.testing.assert_array_equal(a["out"], b["out"])
+
+
+@every_set
+@every_type
+def test_sum_losses(instruction_set, dtype):
+    losses, weight = normal(0, 301, dtype=dtype), normal(1, 301, dtype=dtype)
+    arguments = {"losses": losses, "weight": weight, "total": np.array([2.5])}
+    with using(instruction_set):
+        a, b = run_both(kernels.sum_losses, arguments, dtype)
+    scale = 301 * np.abs(losses) @ np.abs(weight)
+    assert abs(a["total"] - b["total"])[0] <= 4 * np.finfo(dtype).eps * scale
+
+
+# --- optimizers -----------------------------------------------------------------------
+
+_STEPS = [name for name in kernels.__all__ if name.endswith("_step")]
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("name", _STEPS)
+@given(n=sizes, step=st.integers(1, 10_000), seed=seeds)
+@settings(max_examples=8, deadline=None)
+def test_optimizers(instruction_set, dtype, name, n, step, seed):
+    kernel = getattr(kernels, name)
+    rng = np.random.default_rng(seed)
+    numbers = {
+        "learning_rate": np.array([0.01]),
+        "step": np.array([step]),
+        "momentum_product": np.array([0.5]),
+        "momentum": 0.9,
+        "rho": 0.9,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-7,
+    }
+    arguments = {}
+    for key in kernel.arguments:
+        if key in numbers:
+            arguments[key] = numbers[key]
+        elif "square" in key or key == "accumulator":
+            arguments[key] = (1 + rng.uniform(size=n)).astype(dtype)
+        elif key == "mean":  # its square is subtracted from the mean square
+            arguments[key] = (0.1 * rng.uniform(size=n)).astype(dtype)
+        else:
+            arguments[key] = rng.normal(size=n).astype(dtype)
+    with using(instruction_set):
+        a, b = run_both(kernel, arguments, dtype)
+    for key in kernel.writes - {"gradient"}:  # which a compiled step leaves as it is
+        assert_near(b[key], a[key], np.maximum(abs(a[key]), 1))
+
+
+@every_set
+@every_type
+@given(n=st.sampled_from([1, 5, 100, 5000, 9001]), seed=seeds)
+@drawn
+def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
+    gradient, parameters = normal(seed, n, dtype=dtype), normal(seed + 1, n, dtype=dtype)
+    parameters[:: max(n // 3, 2)] = 0  # where the L1 penalty has a kink
+    work, average = np.empty(n, dtype), normal(seed + 2, n, dtype=dtype)
+    rate = np.array([0.1])
+    cases = [
+        (kernels.clip_by_norm, {"gradient": gradient, "max_norm": 0.5}),
+        (kernels.clip_by_norm, {"gradient": gradient, "max_norm": 1e6}),
+        (kernels.clip_by_value, {"gradient": gradient, "limit": 0.3}),
+        (
+            kernels.add_weight_decay,
+            {"parameters": parameters, "gradient": gradient, "rate": 0.1},
+        ),
+        (
+            kernels.decay_parameters,
+            {"parameters": parameters, "learning_rate": rate, "rate": 0.1},
+        ),
+        (
+            kernels.add_l1_penalty,
+            {"parameters": parameters, "gradient": gradient, "work": work, "rate": 0.1},
+        ),
+        *(
+            (
+                kernels.update_moving_average,
+                {
+                    "parameters": parameters,
+                    "step": np.array([step]),
+                    "decay": 0.99,
+                    "work": work,
+                    "average": average,
+                },
+            )
+            for step in (1, 20, 10_000)
+        ),
+    ]
+    for kernel, arguments in cases:
+        with using(instruction_set):
+            a, b = run_both(kernel, arguments, dtype, threads=2)
+        for key in kernel.writes:
+            scale = abs(gradient) + abs(parameters) + abs(average)
+            assert_near(b[key], a[key], np.maximum(abs(a[key]), scale))
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, share=st.sampled_from([0.0, 0.5, 0.99, 2.0]), seed=seeds)
+@example(n=700, m=129, share=0.5, seed=0)
+@drawn
+def test_limits_of_unit_norms(instruction_set, dtype, n, m, share, seed):
+    kernel = normal(seed, n, m, dtype=dtype)
+    # a limit that some of the units, all or none of them exceed
+    max_norm = float(np.quantile(np.linalg.norm(kernel, axis=0), min(share, 1.0)))
+    max_norm = max(max_norm, 0.1) * (2.0 if share > 1 else 0.999)
+    arguments = {"max_norm": max_norm, "kernel": kernel, "work": np.empty(m, dtype)}
+    with using(instruction_set):
+        two = run_both(kernels.limit_unit_norms, arguments, dtype, threads=2)[1]["kernel"]
+        one = run_both(kernels.limit_unit_norms, arguments, dtype, threads=1)[1]["kernel"]
+    assert np.array_equal(one, two)
+    norms = np.linalg.norm(kernel.astype(np.longdouble), axis=0)
+    exact = kernel * np.minimum(1, np.longdouble(max_norm) / norms)
+    assert_near(two, exact.astype(dtype), np.abs(kernel))
+    within = np.linalg.norm(kernel.astype(float), axis=0) < 0.999 * max_norm
+    assert np.array_equal(two[:, within], kernel[:, within])
+
+
+@every_set
+@every_type
+def test_nadam_schedule(instruction_set, dtype):
+    arguments = {
+        "momentum_product": np.array([0.7]),
+        "step": np.array([17]),
+        "beta_1": 0.9,
+    }
+    with using(instruction_set):
+        a, b = run_both(kernels.nadam_schedule, arguments, dtype)
+    np.testing.assert_allclose(a["momentum_product"], b["momentum_product"], rtol=1e-15)
+
+
+# --- dropout, normalization, gathers ----------------------------------------------------
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, rate=st.sampled_from([0.0, 0.1, 0.5, 0.93]), seed=seeds)
+@drawn
+def test_dropout_masks_are_the_same_bits(instruction_set, dtype, n, m, rate, seed):
+    arguments = {
+        "x": normal(seed, n, m, dtype=dtype),
+        "stream": kernels.PhiloxStream((seed, 2**62 + seed)),
+        "layer": 3,
+        "step": np.array([1 + seed % 10_000]),
+        "rate": rate,
+        **scratch(kernels.dropout_forward, (n, m), dtype),
+        "keep": np.empty((n, m), dtype),
+        "out": np.empty((n, m), dtype),
+    }
+    arguments = {key: arguments[key] for key in kernels.dropout_forward.arguments}
+    with using(instruction_set):
+        a, b = run_both(kernels.dropout_forward, arguments, dtype, threads=2)
+        assert np.array_equal(a["keep"], b["keep"])
+        assert np.array_equal(a["out"], b["out"])
+        arguments = {"d_out": arguments["x"], "keep": a["keep"], "d_x": a["out"]}
+        a, b = run_both(kernels.dropout_backward, arguments, dtype)
+        assert np.array_equal(a["d_x"], b["d_x"])
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, seed=seeds)
+@drawn
+def test_batch_norm(instruction_set, dtype, n, m, seed):
+    rng = np.random.default_rng(seed)
+    x = normal(seed, n, m, dtype=dtype) + dtype_scalar(dtype, 0.5)
+    vector = lambda: (0.5 + rng.uniform(size=m)).astype(dtype)  # noqa: E731
+    arguments = {
+        "x": x,
+        "weight": rng.integers(0, 3, n).astype(dtype),
+        "scale": vector(),
+        "shift": vector(),
+        "step": np.array([4]),
+        "batch_size": n + 3,
+        "momentum": 0.9,
+        "epsilon": 1e-1,
+        "share": np.empty(n, dtype),
+        "work": np.empty(m, dtype),
+        "normalized": np.empty_like(x),
+        "inverse_deviation": np.empty(m, dtype),
+        "running_mean": vector(),
+        "running_variance": vector(),
+        "out": np.empty_like(x),
+    }
+    with using(instruction_set):
+        a, b = run_both(kernels.batch_norm_forward, arguments, dtype, threads=2)
+        for key in a:
+            largest = 4 * max(1.0, np.abs(x).max()) ** 2
+            assert_near(b[key], a[key], np.maximum(abs(a[key]), largest))
+        d_out = normal(seed + 1, n, m, dtype=dtype)
+        normalized = a["normalized"]
+        gradients = {"d_scale": np.empty(m, dtype), "d_shift": np.empty(m, dtype)}
+        backward = {"d_out": d_out, "normalized": normalized, **gradients}
+        a2, b2 = run_both(kernels.batch_norm_backward_parameters, backward, dtype, 2)
+        scale = (abs(d_out) * np.maximum(abs(normalized), 1)).sum(axis=0)
+        for key in a2:
+            assert_near(b2[key], a2[key], scale)
+        backward |= {
+            "share": a["share"],
+            "scale": arguments["scale"],
+            "inverse_deviation": a["inverse_deviation"],
+            "d_x": np.empty_like(x),
+        }
+        backward |= a2
+        kernel = kernels.batch_norm_backward_input
+        a, b = run_both(kernel, {k: backward[k] for k in kernel.arguments}, dtype)
+        largest = 8 + abs(d_out).sum(axis=0) * np.maximum(1, abs(normalized).max()) ** 2
+        assert_near(b["d_x"], a["d_x"], 10 * largest)
+
+        kernel = kernels.batch_norm_inference
+        a, b = run_both(kernel, {k: arguments[k] for k in kernel.arguments}, dtype)
+        assert_near(b["out"], a["out"], 10 * (1 + abs(x)))
+
+
+def dtype_scalar(dtype, value):
+    return np.dtype(dtype).type(value)
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, batch=sizes, seed=seeds)
+@drawn
+def test_gathers(instruction_set, dtype, n, m, batch, seed):
+    rng = np.random.default_rng(seed)
+    index = rng.integers(0, n, batch)
+    images = rng.integers(0, 256, (n, m), dtype=np.uint8)
+    for source in (normal(seed, n, m, dtype=dtype), rng.integers(0, 100, n), images):
+        out = np.empty((batch, *source.shape[1:]), source.dtype)
+        arguments = {"source": source, "index": index, "out": out}
+        with using(instruction_set):
+            a, b = run_both(kernels.gather_rows, arguments, dtype)
+        assert np.array_equal(a["out"], b["out"])
+
+    # bytes become numbers
+    arguments = {"source": images, "index": index, "out": np.empty((batch, m), dtype)}
+    with using(instruction_set):
+        a, b = run_both(kernels.gather_rows, arguments, dtype)
+    assert np.array_equal(a["out"], images[index])
+    assert np.array_equal(b["out"], images[index])
+
+    weight = rng.uniform(size=n).astype(dtype)
+    arguments = {"source": weight, "index": index, "out": np.empty(batch, dtype)}
+    with using(instruction_set):
+        a, b = run_both(kernels.gather_weights, arguments, dtype)
+    assert np.array_equal(a["out"], b["out"])
