@@ -5,6 +5,7 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,12 @@ class Scope:
     def __getitem__(self, name):
         """A buffer that was made or kept before."""
         return self._buffers[name]
+
+    def with_shared(self, **others):
+        """This scope, for a part of the program that reads others of the shared values."""
+        part = copy(self)
+        part.shared = self.shared | others
+        return part
 
     def keep(self, name, buffer):
         """Remember a buffer of an earlier layer under a name, for the way back."""

@@ -47,6 +47,7 @@ NUMBERS = {
     "size": (2, 3),
     "strides": (2, 2),
     "batch_size": ROWS,
+    "before": 2.0,
     "beta_1": 0.9,
     "beta_2": 0.99,
     "decay": 0.9,

@@ -7,7 +7,7 @@ import pytest
 from all_kernels import ALL_KERNELS, LOSS_KERNELS, STEP_KERNELS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.sparse import random_array
+from scipy.sparse import csr_array, random_array
 
 from skdeep import kernels
 from skdeep.engine import executor
@@ -184,6 +184,55 @@ def test_sparse_products(instruction_set, dtype, n, m, k, wide, seed):
         a, b_ = run_both(kernels.gather_sparse_rows, gather, dtype)
         for name in a:
             assert np.array_equal(a[name], b_[name])
+
+
+@every_set
+@every_type
+@given(n=sizes, m=st.integers(1, 20), k=st.one_of(sizes, st.just(700)), seed=seeds)
+@drawn
+def test_outputs_of_linear_models(instruction_set, dtype, n, m, k, seed):
+    x = normal(seed, n, k, dtype=dtype)
+    coef, b = normal(seed + 1, k, m, dtype=np.float64), normal(seed + 2, m, dtype=float)
+    dense = {"x": x, "coef": coef[:, 0].copy(), "intercept": b[:1], "out": np.empty(n)}
+    rows = csr_array(np.where(x > 0.5, x, 0))
+    sparse = {"values": rows.data, "columns": rows.indices, "row_end": rows.indptr[1:]}
+    sparse |= {"coef": coef, "intercept": b}
+    sparse |= {"out": np.empty((n, m)), "misplaced": np.ones(n, bool)}
+    with using(instruction_set):
+        for threads in (1, 2):
+            a, b_ = run_both(kernels.linear_output, dense, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(x).astype(float) @ abs(coef[:, 0]) + 9)
+            a, b_ = run_both(kernels.sparse_linear_outputs, sparse, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(rows).astype(float) @ abs(coef) + 9)
+            assert not b_["misplaced"].any() and not a["misplaced"].any()
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("index_type", [np.int32, np.int64])
+@pytest.mark.parametrize("place", [-1, 5, 6, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("m", [1, 3])
+def test_columns_that_are_not_there_are_told_of(
+    instruction_set, dtype, m, place, index_type
+):
+    rows = random_array((100, 5), density=0.6, format="csr", rng=0, dtype=dtype)
+    columns, wrong = rows.indices.astype(index_type), np.zeros(100, bool)
+    wrong[np.flatnonzero(np.diff(rows.indptr))[[0, 40, 41, -1]]] = True
+    columns[rows.indptr[:-1][wrong]] = place
+    arguments = {
+        "values": rows.data,
+        "columns": columns,
+        "row_end": rows.indptr[1:].astype(index_type),
+        "coef": normal(0, 5, m, dtype=float),
+        "intercept": np.zeros(m),
+        "out": np.empty((100, m)),
+        "misplaced": np.empty(100, bool),
+    }
+    with using(instruction_set):
+        a, b = run_both(kernels.sparse_linear_outputs, arguments, dtype)
+    for results in (a, b):
+        np.testing.assert_array_equal(results["misplaced"], wrong)
+        np.testing.assert_array_equal(np.isnan(results["out"]).all(axis=1), wrong)
 
 
 # --- activations ----------------------------------------------------------------------

@@ -70,6 +70,11 @@ SKDEEP_INLINE double nadam_momentum(double beta_1, double t) {
   return beta_1 * (1 - 0.5 * __builtin_pow(0.96, 0.004 * t));
 }
 
+KERNEL(count_steps) {
+  (void)begin, (void)end;
+  *array<long long>(o, 0) = *array<long long>(o, 1) - (long long)number<double>(o, 2);
+}
+
 KERNEL(nadam_schedule) {
   (void)begin, (void)end;
   double* product = array<double>(o, 0);
@@ -80,6 +85,7 @@ constexpr KernelEntry entries[] = {
     {"clip_by_norm", Split::whole, 0, clip_by_norm<float>, clip_by_norm<double>},
     {"limit_unit_norms", Split::columns, -1, limit_unit_norms<float>,
      limit_unit_norms<double>},
+    {"count_steps", Split::whole, 0, count_steps<float>, count_steps<double>},
     {"nadam_schedule", Split::whole, 0, nadam_schedule<float>, nadam_schedule<double>},
 };
 

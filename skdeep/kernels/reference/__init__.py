@@ -69,6 +69,7 @@ from skdeep.kernels.reference.layer_norm import (
     layer_norm_backward_parameters,
     layer_norm_forward,
 )
+from skdeep.kernels.reference.linear import linear_output, sparse_linear_outputs
 from skdeep.kernels.reference.loss import (
     python_loss,
     softmax_cross_entropy,
@@ -84,6 +85,7 @@ from skdeep.kernels.reference.normalization import (
 )
 from skdeep.kernels.reference.optimizer import (
     clip_by_norm,
+    count_steps,
     limit_unit_norms,
     nadam_schedule,
 )
@@ -126,6 +128,7 @@ __all__ = [
     "convolution_forward",
     "convolution_scratch",
     "coordinate_descent",
+    "count_steps",
     "cut_out",
     "decay_parameters",
     "dense_backward_bias",
@@ -148,6 +151,7 @@ __all__ = [
     "layer_norm_backward_parameters",
     "layer_norm_forward",
     "limit_unit_norms",
+    "linear_output",
     "loss_kernel",
     "max_pool_backward",
     "max_pool_forward",
@@ -164,6 +168,7 @@ __all__ = [
     "sparse_coordinate_descent",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
+    "sparse_linear_outputs",
     "spatial_dropout_backward",
     "spatial_dropout_forward",
     "step_kernel",

@@ -36,6 +36,12 @@ def limit_unit_norms(max_norm, kernel, work):
     np.multiply(kernel, work, out=kernel)
 
 
+@compiled(None, writes="count", count="int64: 1", step="int64: 1", before="number")
+def count_steps(count, step, before):
+    """The number of this step for an optimizer that began after others' steps."""
+    count[0] = step[0] - int(before)
+
+
 # Dozat 2016: mu_t = beta_1 (1 - 0.96^(0.004 t) / 2); with the products of the mu,
 # m_hat = mu_{t+1} m / (1 - prod_{t+1}) + (1 - mu_t) g / (1 - prod_t)
 @compiled(
