@@ -7,11 +7,13 @@ Gradient clipping, weight decay and learning-rate schedules compose around it.
 """
 
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.engine.program import Buffer, Scope
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
@@ -30,21 +32,21 @@ class Optimizer(BaseEstimator):
         The weight decay where the estimator's `weight_decay` is ``"auto"``.
     """
 
-    decoupled_weight_decay = False
-    default_weight_decay = 1e-4
-    _parameter_constraints = {}
+    decoupled_weight_decay: bool = False
+    default_weight_decay: float = 1e-4
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
-    def slots(self):
+    def slots(self) -> dict[str, float]:
         """Initial values of the vectors kept besides the parameters, by name."""
         return {}
 
     @property
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """Initial values of the single numbers kept besides, by name."""
         return {}
 
-    def step(self, scope, parameters, gradient):
+    def step(self, scope: Scope, parameters: Buffer, gradient: Buffer) -> None:
         """Write the calls of one step.
 
         ``scope.state`` holds the buffers of `slots` and `scalars`;
