@@ -6,12 +6,13 @@ on `random_state`, the step and the sample's place in the batch, never on thread
 """
 
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS
+from skdeep.engine.program import ROWS, Buffer, Scope
 
 __all__ = [
     "Augmentation",
@@ -26,12 +27,12 @@ __all__ = [
 class Augmentation(BaseEstimator):
     """Base of all augmentations: an immutable description that writes kernel calls."""
 
-    _parameter_constraints = {}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
-    def check(self, input_shape):
+    def check(self, input_shape: tuple[int, ...]) -> None:
         """Raise a ValueError where samples of a shape cannot be changed like this."""
 
-    def write(self, scope, x, target):
+    def write(self, scope: Scope, x: Buffer, target: Buffer) -> tuple[Buffer, Buffer]:
         """Write the calls that change a batch.
 
         Parameters

@@ -7,11 +7,13 @@ Gradient clipping, weight decay and learning-rate schedules compose around it.
 """
 
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.engine.program import Buffer, Scope
 from skdeep.formulas import maximum, sign, sqrt
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
@@ -31,21 +33,21 @@ class Optimizer(BaseEstimator):
         The weight decay where the estimator's `weight_decay` is ``"auto"``.
     """
 
-    decoupled_weight_decay = False
-    default_weight_decay = 1e-4
-    _parameter_constraints = {}
+    decoupled_weight_decay: bool = False
+    default_weight_decay: float = 1e-4
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
-    def slots(self):
+    def slots(self) -> dict[str, float]:
         """Initial values of the vectors kept besides the parameters, by name."""
         return {}
 
     @property
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """Initial values of the single numbers kept besides, by name."""
         return {}
 
-    def step(self, scope, parameters, gradient):
+    def step(self, scope: Scope, parameters: Buffer, gradient: Buffer) -> None:
         """Write the calls of one step.
 
         ``scope.state`` holds the buffers of `slots` and `scalars`;
@@ -79,25 +81,21 @@ class FormulaOptimizer(Optimizer):
     array([ True])
     """
 
-    def formula(self, parameters, gradient, *, learning_rate):
+    def formula(self, *vectors: Any, **numbers: Any) -> Any:
         """What the vectors are after a step, as expressions.
 
         It is called once, with symbols: it is made of arithmetic and of the functions in
         `skdeep.formulas`, chooses by ``where``, and may use numbers that are attributes of
-        the optimizer. Further arguments are the vectors in `slots`, by their names; further
-        keyword-only ones are ``step``, which is 1 for the first, and the numbers in
-        `scalars`.
+        the optimizer.
 
         Parameters
         ----------
-        parameters : Expression
-            The network's parameters.
+        vectors : Expression
+            ``parameters`` and ``gradient``, and the vectors in `slots` by their names.
 
-        gradient : Expression
-            The gradient of the loss.
-
-        learning_rate : Expression
-            The learning rate of this step.
+        numbers : Expression
+            Keyword-only arguments, as far as they are needed: ``learning_rate``, ``step``,
+            which is 1 for the first, and the numbers in `scalars`.
 
         Returns
         -------

@@ -10,6 +10,8 @@ from skdeep.engine.program import ROWS, Buffer, Program
 from skdeep.kernels import PhiloxStream
 from skdeep.layers import Dense
 
+pytestmark = pytest.mark.tiny
+
 N, IMAGE, SIGNAL = 60, (6, 5, 2), (9, 2)
 ALL = [RandomFlip(), RandomCrop(2), RandomShift(0.4, 0.4), Cutout(3), Mixup(1.0)]
 each = pytest.mark.parametrize("augmentation", ALL, ids=lambda a: type(a).__name__)

@@ -29,6 +29,8 @@ from skdeep.schedules import ConstantRate
 from skdeep.training.state import TrainingState
 from skdeep.training.trainer import DescentOptions, Epochs
 
+pytestmark = pytest.mark.tiny
+
 # They change from step to step, as with a schedule.
 LEARNING_RATES = np.linspace(0.01, 0.002, 10)
 

@@ -5,14 +5,19 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from skdeep.engine.executor import bind
-from skdeep.kernels import check_names, scratch_shapes
+from skdeep.kernels import Kernel, check_names, scratch_shapes
 
+#: The lengths of a buffer's axes; a word stands for a number of rows.
+Shape: TypeAlias = tuple[int | str, ...]
 #: Stands for the number of rows of the mini-batch, as the first entry of a shape.
 ROWS = "rows"
 # Layers inside a layer have random numbers of their own: it sets their numbers apart.
@@ -30,46 +35,45 @@ class Buffer:
     """
 
     name: str
-    shape: tuple
+    shape: Shape
     dtype: str | None = None
     array: np.ndarray | None = None
     base: "Buffer | None" = None
 
     @property
-    def owner(self):
+    def owner(self) -> "Buffer":
         """The buffer whose memory this one is."""
         return self if self.base is None else self.base
 
-    def view(self, shape):
+    def view(self, shape: Shape) -> "Buffer":
         """The same memory in another shape of as many numbers."""
         if tuple(shape) == self.shape:
             return self
         return Buffer(self.name, tuple(shape), self.dtype, base=self.owner)
 
-    def array_shape(self, rows):
+    def array_shape(self, rows: int) -> tuple[Any, ...]:
         """The shape with the number of rows filled in."""
         if self.shape[:1] == (ROWS,):
             return (rows, *self.shape[1:])
         return self.shape
 
-    def of(self, array):
+    def of(self, array: np.ndarray) -> np.ndarray:
         """The array of the owner, in this buffer's shape."""
         if self.base is None:
             return array
         # memory of any number of rows may stand for a batch
-        leading = (len(array),) if self.shape[:1] == (ROWS,) else self.shape[:1]
-        return array.reshape(*leading, *self.shape[1:])
+        return array.reshape(self.array_shape(len(array)))
 
 
 @dataclass(frozen=True)
 class Call:
     """One kernel with the values of its arguments: buffers, numbers or None."""
 
-    kernel: object
-    arguments: dict
+    kernel: Kernel
+    arguments: dict[str, Any]
 
     @property
-    def buffers(self):
+    def buffers(self) -> list[Buffer]:
         return [value for value in self.arguments.values() if isinstance(value, Buffer)]
 
 
@@ -93,7 +97,15 @@ class Scope:
     """
 
     def __init__(
-        self, name, calls, shared, *, index=0, parameters=(), gradients=(), state=()
+        self,
+        name: str,
+        calls: list[Call],
+        shared: dict[str, Any],
+        *,
+        index: int = 0,
+        parameters: Mapping[str, Buffer] = MappingProxyType({}),
+        gradients: Mapping[str, Buffer] = MappingProxyType({}),
+        state: Mapping[str, Buffer] = MappingProxyType({}),
     ):
         self.name = name
         self.index = index
@@ -102,16 +114,16 @@ class Scope:
         self.gradients = dict(gradients)
         self.state = dict(state)
         self._calls = calls
-        self._buffers = {}
-        self._children = {}
+        self._buffers: dict[str, Buffer] = {}
+        self._children: dict[str, Scope] = {}
 
-    def buffer(self, name, shape, dtype=None):
+    def buffer(self, name: str, shape: Shape, dtype: str | None = None) -> Buffer:
         """The buffer of this name, made at the first call."""
         if name not in self._buffers:
             self._buffers[name] = Buffer(f"{self.name}.{name}", shape, dtype)
         return self._buffers[name]
 
-    def rename(self, name, buffer):
+    def rename(self, name: str, buffer: Buffer) -> Buffer:
         """The same memory under another name, for what takes a buffer's place."""
         renamed = Buffer(
             f"{self.name}.{name}", buffer.shape, buffer.dtype, base=buffer.owner
@@ -119,29 +131,29 @@ class Scope:
         self._buffers[name] = renamed
         return renamed
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Buffer:
         """A buffer that was made or kept before."""
         return self._buffers[name]
 
-    def with_shared(self, **others):
+    def with_shared(self, **others: Any) -> "Scope":
         """This scope, for a part of the program that reads others of the shared values."""
         part = copy(self)
         part.shared = self.shared | others
         return part
 
-    def keep(self, name, buffer):
+    def keep(self, name: str, buffer: Buffer) -> None:
         """Remember a buffer of an earlier layer under a name, for the way back."""
         self._buffers[name] = buffer
         self.reserve(buffer)
 
-    def reserve(self, buffer):
+    def reserve(self, buffer: Buffer) -> None:
         """Forbid later calls to overwrite a buffer that the way back will read."""
         self.shared.setdefault("reserved", set()).add(buffer.owner)
 
-    def is_reserved(self, buffer):
+    def is_reserved(self, buffer: Buffer) -> bool:
         return buffer.owner in self.shared.get("reserved", ())
 
-    def child(self, name, number):
+    def child(self, name: str, number: int) -> "Scope":
         """The scope of a layer inside this one, with its share of the variables.
 
         It is made at the first call, with the number that its random numbers get.
@@ -150,7 +162,7 @@ class Scope:
             return self._children[name]
         prefix = f"{name}."
 
-        def part(buffers):
+        def part(buffers: dict[str, Buffer]) -> dict[str, Buffer]:
             return {
                 key.removeprefix(prefix): buffer
                 for key, buffer in buffers.items()
@@ -168,7 +180,7 @@ class Scope:
         )
         return self._children[name]
 
-    def call(self, kernel, /, **arguments):
+    def call(self, kernel: Kernel, /, **arguments: Any) -> None:
         """Append a call.
 
         Scratch arguments that are not given get buffers of the shapes that the kernel
@@ -181,7 +193,7 @@ class Scope:
             Call(kernel, {name: arguments[name] for name in kernel.arguments})
         )
 
-    def _scratch(self, kernel, arguments):
+    def _scratch(self, kernel: Kernel, arguments: dict[str, Any]) -> dict[str, Buffer]:
         """Buffers for the scratch arguments that are not given."""
         shapes = {n: b.shape for n, b in arguments.items() if isinstance(b, Buffer)}
         pool, made = self.shared.setdefault("scratch", {}), {}
@@ -205,13 +217,13 @@ class Program:
         The type of every buffer that names none.
     """
 
-    def __init__(self, calls, dtype):
+    def __init__(self, calls: Iterable[Call], dtype: type | str | np.dtype):
         self.calls = tuple(calls)
         self.dtype = np.dtype(dtype)
 
-    def allocate(self, rows):
+    def allocate(self, rows: int) -> dict[Buffer, np.ndarray]:
         """Make the memory for batches of up to `rows` rows: a dict from buffer to array."""
-        memory = {}
+        memory: dict[Buffer, np.ndarray] = {}
         for call in self.calls:
             for buffer in call.buffers:
                 owner = buffer.owner
@@ -222,7 +234,7 @@ class Program:
                 memory[buffer] = buffer.of(memory[owner])
         return memory
 
-    def nbytes(self, rows):
+    def nbytes(self, rows: int) -> int:
         """The bytes that `allocate` takes for batches of `rows` rows."""
         own = {b.owner for call in self.calls for b in call.buffers}
         own = {b for b in own if b.array is None}
@@ -231,9 +243,9 @@ class Program:
             for b in own
         )
 
-    def bind(self, memory, rows):
+    def bind(self, memory: Mapping[Buffer, np.ndarray], rows: int) -> Any:
         """Resolve every argument to an array, for batches of exactly `rows` rows."""
-        arrays = {}
+        arrays: dict[Buffer, np.ndarray] = {}
         for call in self.calls:
             for buffer in call.buffers:
                 if buffer not in arrays:
@@ -250,7 +262,7 @@ class Program:
         ]
         return bind(calls, rows, self.dtype)
 
-    def describe(self, rows):
+    def describe(self, rows: int) -> str:
         """The calls, one a line, with the shapes of their arrays."""
         lines = []
         for call in self.calls:
@@ -273,7 +285,7 @@ class Program:
         return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
 
 
-def _zeros(buffer, rows, dtype):
+def _zeros(buffer: Buffer, rows: int, dtype: str | np.dtype) -> np.ndarray:
     shape = buffer.array_shape(rows)
     try:
         return np.zeros(shape, dtype)
@@ -284,7 +296,7 @@ def _zeros(buffer, rows, dtype):
         ) from error
 
 
-def _describe_argument(value, rows):
+def _describe_argument(value: Any, rows: int) -> str:
     if isinstance(value, Buffer):
         shape = "x".join(map(str, value.array_shape(rows)))
         return f"{value.name}[{shape}]"
@@ -293,7 +305,7 @@ def _describe_argument(value, rows):
     return str(value)
 
 
-def _array(buffer, array, rows):
+def _array(buffer: Buffer, array: np.ndarray, rows: int) -> np.ndarray:
     """What an array of any number of rows is to a batch of so many."""
     expected, first = buffer.shape, buffer.shape[0] if buffer.shape else 0
     if first == ROWS:

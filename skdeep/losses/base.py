@@ -1,12 +1,13 @@
 """What a loss is, for those built in and for a user's own."""
 
 from copy import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Call, Program, Scope
 
 __all__ = ["FormulaLoss", "Loss"]
 
@@ -49,7 +50,7 @@ class Loss(BaseEstimator):
     >>> class FourthPower(Loss):
     ...     def value(self, target, z):
     ...         return np.mean((z - target) ** 4, axis=1)
-    ...     def gradient(self, target, z):
+    ...     def gradient(self, target: np.ndarray, z: np.ndarray) -> np.ndarray:
     ...         return 4 * (z - target) ** 3 / z.shape[1]
     >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
     >>> model = MLPRegressor(loss=FourthPower(), random_state=0).fit(X, X.ravel())
@@ -57,14 +58,14 @@ class Loss(BaseEstimator):
     (1,)
     """
 
-    task = None
-    probabilistic = False
-    soft_targets = False
-    joint_outputs = False
-    label_weight = None
-    _parameter_constraints = {}
+    task: str | None = None
+    probabilistic: bool = False
+    soft_targets: bool = False
+    joint_outputs: bool = False
+    label_weight: np.ndarray | None = None
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
-    def value(self, target, z):
+    def value(self, target: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The loss of each row.
 
         Parameters
@@ -98,18 +99,18 @@ class Loss(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must define gradient.")
 
-    def inverse_link(self, z):
+    def inverse_link(self, z: np.ndarray) -> np.ndarray:
         """Predictions from raw outputs: probabilities, or means."""
         return z
 
-    def complement(self, z):
+    def complement(self, z: np.ndarray) -> np.ndarray:
         """1 minus `inverse_link`: of two classes with one output, the first's probability.
 
         To be defined where ``1 - p`` loses the digits of a small result.
         """
         return 1 - self.inverse_link(z)
 
-    def log_inverse_link(self, z):
+    def log_inverse_link(self, z: np.ndarray) -> np.ndarray:
         """The logarithm of `inverse_link`.
 
         To be defined where ``log(p)`` loses digits: where p is close to 0.
@@ -117,19 +118,19 @@ class Loss(BaseEstimator):
         with np.errstate(divide="ignore"):
             return np.log(self.inverse_link(z))
 
-    def log_complement(self, z):
+    def log_complement(self, z: np.ndarray) -> np.ndarray:
         """The logarithm of `complement`."""
         with np.errstate(divide="ignore"):
             return np.log(self.complement(z))
 
-    def check_target(self, target):
+    def check_target(self, target: np.ndarray) -> None:
         """Raise a ValueError where a regression target is outside the loss's domain."""
 
-    def resolve(self, target_type):
+    def resolve(self, target_type: str) -> "Loss":
         """The loss for a type of target, as `sklearn.utils.multiclass` names them."""
         return self
 
-    def with_label_weight(self, label_weight):
+    def with_label_weight(self, label_weight: np.ndarray) -> Self:
         """This loss, with each output's multiplied by a weight; see `label_weight`.
 
         Raises
@@ -143,7 +144,9 @@ class Loss(BaseEstimator):
             "'cross_entropy', 'focal', 'hinge' and 'squared_hinge', or class_weight=None."
         )
 
-    def emit(self, scope, z, target, weight):
+    def emit(
+        self, scope: Scope, z: Buffer, target: Buffer, weight: Buffer
+    ) -> tuple[Buffer, Buffer]:
         """Write the call that computes losses and gradient; return both buffers."""
         return self._emit(scope, kernels.python_loss(self), z, target, weight)
 
@@ -179,7 +182,7 @@ class KernelLoss(Loss):
             name: Buffer(name, (ROWS, *array.shape[1:]), array=array)
             for name, array in inputs.items()
         }
-        calls = []
+        calls: list[Call] = []
         losses, d_z = self._emit_kernel(Scope("loss", calls, {}), **buffers)
         program = Program(calls, z.dtype)
         memory = program.allocate(z.shape[0])
@@ -264,6 +267,5 @@ class FormulaLoss(KernelLoss):
     def _emit_kernel(self, scope, z, target, weight):
         kernel, array = kernels.loss_kernel(self), self.label_weight
         settings = {name: float(getattr(self, name)) for name in kernel.formula.settings}
-        buffer = None if array is None else Buffer("label_weight", array.shape, array=array)
-        settings["label_weight"] = buffer
-        return self._emit(scope, kernel, z, target, weight, **settings)
+        labels = None if array is None else Buffer("label_weight", array.shape, array=array)
+        return self._emit(scope, kernel, z, target, weight, label_weight=labels, **settings)

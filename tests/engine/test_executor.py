@@ -8,6 +8,8 @@ from skdeep.engine import executor
 from skdeep.engine.program import ROWS, Buffer, Scope
 from skdeep.kernels import kernel
 
+pytestmark = pytest.mark.tiny
+
 
 def test_scratch_memory_is_provided_as_it_is_declared():
     @kernel("rows", writes="out", scratch="spare", x="rows n", spare="int64: n", out="rows")

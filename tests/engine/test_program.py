@@ -13,6 +13,8 @@ from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import CrossEntropy
 from skdeep.optimizers import SGD, Adam
 
+pytestmark = pytest.mark.tiny
+
 KEY = (1, 2)
 N, N_FEATURES, N_CLASSES = 10, 6, 3
 

@@ -10,6 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from skdeep import MLPRegressor
 from skdeep.losses import REGRESSION_LOSSES, Huber, Loss, Quantile
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def diabetes():

@@ -8,6 +8,8 @@ from scipy.sparse import random_array
 from skdeep import kernels
 from skdeep.engine import executor
 
+pytestmark = pytest.mark.tiny
+
 # The lengths of axes by their names; others are of length 4.
 SIZES = {
     "rows": 7,

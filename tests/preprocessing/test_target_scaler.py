@@ -17,6 +17,8 @@ from sklearn.utils.validation import has_fit_parameter
 from skdeep import MLPRegressor
 from skdeep.preprocessing import MinMaxScaler, QuantileScaler, StandardScaler, TargetScaler
 
+pytestmark = pytest.mark.tiny
+
 
 def data(n_targets=1):
     X, y = make_regression(200, 5, n_targets=n_targets, noise=5.0, random_state=0)

@@ -21,6 +21,8 @@ from skdeep.estimators.validation_data import hold_out
 from skdeep.losses import Loss
 from skdeep.optimizers import OPTIMIZERS, SGD, RMSProp
 
+pytestmark = pytest.mark.tiny
+
 
 def weights(model):
     return model.network_.parameters.copy()

@@ -10,6 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from skdeep import LinearSVM, MLPClassifier
 from skdeep.validation.class_weight import class_weight_vector
 
+pytestmark = pytest.mark.tiny
+
 BAD_WEIGHTS = [-1, -1e-300, np.nan, np.inf, -np.inf, 10**400, "2", None, 1j, [1.0]]
 BAD_WEIGHTS += [Decimal(2), np.array([2.0])]
 each_bad_weight = pytest.mark.parametrize("weight", BAD_WEIGHTS, ids=repr)
