@@ -78,11 +78,17 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     -------
     solution : Solution
     """
+    alpha = feasible(problem, alpha)
+    v = problem.combine(alpha)
+    return _measure(problem, w, b, alpha, v, n_iter, best_b)
+
+
+def _measure(problem, w, b, alpha, v, n_iter, best_b=True):
+    """The certificate with a feasible alpha that combines the rows to v."""
     margins = problem.margins(w, 0.0)
     if best_b and problem.intercept and not problem.squared:
         b = best_intercept(problem, margins)
-    alpha = feasible(problem, alpha)
-    dual = problem.dual(alpha, problem.combine(alpha))
+    dual = problem.dual(alpha, v)
     if dual < 0 and problem.constant == 0:
         alpha = _best_multiple(problem, alpha)
         dual = problem.dual(alpha, problem.combine(alpha))
@@ -96,7 +102,8 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
 def consistent(problem, found):
     """The solution with the coefficients that its dual variables, made feasible, give."""
     alpha = feasible(problem, found.alpha)
-    return certify(problem, problem.combine(alpha), found.b, alpha, found.n_iter)
+    w = problem.combine(alpha)
+    return _measure(problem, w, found.b, alpha, w, found.n_iter)
 
 
 def best_intercept(problem, margins):
