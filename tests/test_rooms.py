@@ -32,6 +32,7 @@ ROOMS = (
     "initializers",
     "engine",
     "versions",
+    "formulas",
     "kernels",
     "validation",
 )

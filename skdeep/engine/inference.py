@@ -91,12 +91,15 @@ class ForwardPasses:
 def sparse_raw_outputs(network, x, out):
     """Write the outputs for every row of a CSR matrix: its entries are not copied."""
     for start in range(0, x.shape[0], _BLOCK):
-        block = x[start : start + _BLOCK]
+        ends = x.indptr[start + 1 : start + 1 + _BLOCK]
+        first = x.indptr[start]
+        entries = slice(first, ends[-1])
+        values, columns, ends = x.data[entries], x.indices[entries], ends - first
         rows = SparseRows(
-            Buffer("x.values", ("nnz",), array=block.data),
-            Buffer("x.columns", ("nnz",), array=block.indices),
-            Buffer("x.row_end", (ROWS,), array=block.indptr[1:]),
+            Buffer("x.values", values.shape, array=values),
+            Buffer("x.columns", columns.shape, array=columns),
+            Buffer("x.row_end", (ROWS,), array=ends),
         )
-        compiled = ForwardPass(network, rows, block.shape[0])
+        compiled = ForwardPass(network, rows, len(ends))
         with compiled.session():
-            out[start : start + _BLOCK] = compiled.run(block.shape[0])
+            out[start : start + _BLOCK] = compiled.run(len(ends))

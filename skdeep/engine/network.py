@@ -46,6 +46,7 @@ class StepMemory:
         self.stream = kernels.PhiloxStream(key)
         self.gradient = np.zeros_like(network.parameters)
         self.step = np.zeros(1, dtype=np.int64)
+        self.steps_before_optimizer = 0
         self.learning_rate = np.zeros(1)
         self.total = np.zeros(1)
         self.index = np.zeros(batch_size, dtype=np.intp)

@@ -6,6 +6,7 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 
 import math
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -133,6 +134,12 @@ class Scope:
     def __getitem__(self, name: str) -> Buffer:
         """A buffer that was made or kept before."""
         return self._buffers[name]
+
+    def with_shared(self, **others: Any) -> "Scope":
+        """This scope, for a part of the program that reads others of the shared values."""
+        part = copy(self)
+        part.shared = self.shared | others
+        return part
 
     def keep(self, name: str, buffer: Buffer) -> None:
         """Remember a buffer of an earlier layer under a name, for the way back."""

@@ -6,6 +6,8 @@ norms, and the average of the weights.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from skdeep import kernels
 from skdeep.engine.program import Buffer, Scope
 
@@ -66,12 +68,25 @@ def write_update(calls, shared, network, memory):
     gradient = _buffer("gradient", memory.gradient)
     _write_clipping(scope, network.settings, gradient)
     _write_penalties(scope, network, memory.gradient)
-    network.optimizer.step(scope, parameters, gradient)
+    network.optimizer.step(
+        _counting_from(scope, memory.steps_before_optimizer), parameters, gradient
+    )
     if network.settings.max_norm is not None:
         _write_norm_limits(scope, network)
     if memory.average is not None:
         average = _buffer("average", memory.average)
         network.settings.weight_averaging.step(scope, parameters, average)
+
+
+def _counting_from(scope, before):
+    """The scope of an optimizer whose first step came after so many of others."""
+    if not before:
+        return scope
+    count = scope.buffer("count", (1,), np.int64)
+    scope.call(
+        kernels.count_steps, count=count, step=scope.shared["step"], before=float(before)
+    )
+    return scope.with_shared(step=count)
 
 
 def _write_clipping(scope, settings, gradient):

@@ -11,7 +11,7 @@ from skdeep.engine.network import Network, Settings, StepMemory
 from skdeep.engine.program import ROWS, Buffer, Call, Program, Scope
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import CrossEntropy
-from skdeep.optimizers import Adam
+from skdeep.optimizers import SGD, Adam
 
 pytestmark = pytest.mark.tiny
 
@@ -157,7 +157,7 @@ def test_calls_on_parameters_are_cut_alike_and_in_order():
         rate=0.5,
     )
     scope.call(
-        kernels.sgd_step,
+        kernels.step_kernel(SGD()),
         parameters=buffer(parameters),
         gradient=buffer(gradient),
         learning_rate=buffer(np.array([0.25])),

@@ -417,11 +417,13 @@ def test_a_missing_argument_is_an_error():
 
 class MisspeltAdam(Adam):
     def step(self, scope, parameters, gradient):
-        self._call(
-            scope,
-            kernels.adam_step,
-            parameters,
-            gradient,
+        scope.call(
+            kernels.step_kernel(self),
+            parameters=parameters,
+            gradient=gradient,
+            **scope.state,
+            learning_rate=scope.shared["learning_rate"],
+            step=scope.shared["step"],
             beta_1=0.9,
             beta2=0.999,
             epsilon=1e-8,
@@ -433,7 +435,7 @@ class MisspeltSGD(Optimizer):
 
     def step(self, scope, parameters, gradient):
         scope.call(
-            kernels.sgd_step,
+            kernels.step_kernel(SGD()),
             parameters=parameters,
             gradient=gradient,
             learning_rat=scope.shared["learning_rate"],

@@ -38,6 +38,7 @@ _TYPES = {
     "int": (np.dtype(np.int32), np.dtype(np.int64)),
     "int64": (np.dtype(np.int64),),
 }
+_UNSIGNED = dict(zip(_TYPES["int"], (np.uint32, np.uint64), strict=True))
 _VALUES = ("number", "pair", "stream")
 
 
@@ -441,8 +442,9 @@ def _check_lengths_and_places(kernel, named, sizes):
         if not places.size:
             continue
         end = sizes[below.removeprefix("=")] + below.startswith("=")
-        least, largest = int(places.min()), int(places.max())
-        if least < 0 or largest >= end:
+        # a negative number is a large one without its sign: one pass finds both
+        if places.view(_UNSIGNED[places.dtype]).max() >= end:
+            least, largest = int(places.min()), int(places.max())
             raise ValueError(
                 f"{kernel.__name__}: {name} must be from 0 to {end - 1}, but has "
                 f"{least if least < 0 else largest}."
