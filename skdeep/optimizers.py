@@ -81,25 +81,21 @@ class FormulaOptimizer(Optimizer):
     array([ True])
     """
 
-    def formula(self, parameters, gradient, *, learning_rate):
+    def formula(self, *vectors: Any, **numbers: Any) -> Any:
         """What the vectors are after a step, as expressions.
 
         It is called once, with symbols: it is made of arithmetic and of the functions in
         `skdeep.formulas`, chooses by ``where``, and may use numbers that are attributes of
-        the optimizer. Further arguments are the vectors in `slots`, by their names; further
-        keyword-only ones are ``step``, which is 1 for the first, and the numbers in
-        `scalars`.
+        the optimizer.
 
         Parameters
         ----------
-        parameters : Expression
-            The network's parameters.
+        vectors : Expression
+            ``parameters`` and ``gradient``, and the vectors in `slots` by their names.
 
-        gradient : Expression
-            The gradient of the loss.
-
-        learning_rate : Expression
-            The learning rate of this step.
+        numbers : Expression
+            Keyword-only arguments, as far as they are needed: ``learning_rate``, ``step``,
+            which is 1 for the first, and the numbers in `scalars`.
 
         Returns
         -------

@@ -148,25 +148,14 @@ class Loss(BaseEstimator):
         self, scope: Scope, z: Buffer, target: Buffer, weight: Buffer
     ) -> tuple[Buffer, Buffer]:
         """Write the call that computes losses and gradient; return both buffers."""
+        return self._emit(scope, kernels.python_loss(self), z, target, weight)
+
+    def _emit(self, scope, kernel, z, target, weight, **parameters):
         losses = scope.buffer("losses", (ROWS,))
         d_z = scope.buffer("d_z", z.shape)
-        kernel = self._kernel()
-        scope.call(
-            kernel,
-            z=z,
-            target=target,
-            weight=weight,
-            **self._kernel_parameters(kernel),
-            losses=losses,
-            d_z=d_z,
-        )
+        results = {"losses": losses, "d_z": d_z}
+        scope.call(kernel, z=z, target=target, weight=weight, **parameters, **results)
         return losses, d_z
-
-    def _kernel(self):
-        return kernels.python_loss(self)
-
-    def _kernel_parameters(self, kernel):
-        return {}
 
 
 class KernelLoss(Loss):
@@ -194,17 +183,26 @@ class KernelLoss(Loss):
             for name, array in inputs.items()
         }
         calls: list[Call] = []
-        losses, d_z = self.emit(Scope("loss", calls, {}), **buffers)
+        losses, d_z = self._emit_kernel(Scope("loss", calls, {}), **buffers)
         program = Program(calls, z.dtype)
         memory = program.allocate(z.shape[0])
         program.bind(memory, z.shape[0]).run()
         return memory[losses], memory[d_z]
 
-    def _kernel(self):
-        return type(self).kernel
+    @property
+    def _is_kernel(self):
+        """Whether no subclass has a `value` or a `gradient` of its own."""
+        kind = type(self)
+        return (kind.value, kind.gradient) == (KernelLoss.value, KernelLoss.gradient)
 
-    def _kernel_parameters(self, kernel):
-        return {name: float(value) for name, value in self.get_params().items()}
+    def emit(self, scope, z, target, weight):
+        if not self._is_kernel:
+            return super().emit(scope, z, target, weight)
+        return self._emit_kernel(scope, z, target, weight)
+
+    def _emit_kernel(self, scope, z, target, weight):
+        settings = {name: float(value) for name, value in self.get_params().items()}
+        return self._emit(scope, type(self).kernel, z, target, weight, **settings)
 
 
 class FormulaLoss(KernelLoss):
@@ -260,15 +258,14 @@ class FormulaLoss(KernelLoss):
         raise NotImplementedError(f"{type(self).__name__} must define formula.")
 
     def with_label_weight(self, label_weight):
+        if not self._is_kernel:
+            return super().with_label_weight(label_weight)
         weighted = copy(self)
         weighted.label_weight = label_weight
         return weighted
 
-    def _kernel(self):
-        return kernels.loss_kernel(self)
-
-    def _kernel_parameters(self, kernel):
-        array = self.label_weight
-        buffer = None if array is None else Buffer("label_weight", array.shape, array=array)
+    def _emit_kernel(self, scope, z, target, weight):
+        kernel, array = kernels.loss_kernel(self), self.label_weight
         settings = {name: float(getattr(self, name)) for name in kernel.formula.settings}
-        return {"label_weight": buffer, **settings}
+        labels = None if array is None else Buffer("label_weight", array.shape, array=array)
+        return self._emit(scope, kernel, z, target, weight, label_weight=labels, **settings)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skdeep import MLPClassifier, MLPRegressor, kernels
@@ -377,6 +378,23 @@ def test_a_formula_may_call_methods_of_its_object():
 
     assert Cut(2).value(np.zeros((1, 1)), np.array([[3.0]])) == 1
     check_gradient(Cut())
+
+
+def test_a_value_and_a_gradient_in_numpy_take_the_place_of_an_inherited_formula():
+    class Doubled(Huber):
+        def value(self, target, z):
+            return 2 * super().value(target, z)
+
+        def gradient(self, target, z):
+            return 2 * super().gradient(target, z)
+
+    X, y = data()
+    parameters = {"optimizer": "sgd", "max_iter": 3, "random_state": 0, "weight_decay": 0.0}
+    double = MLPRegressor((), loss=Doubled(0.5), learning_rate=0.01, **parameters)
+    single = MLPRegressor((), loss=Huber(0.5), learning_rate=0.02, **parameters)
+    with pytest.warns(ConvergenceWarning):
+        np.testing.assert_allclose(double.fit(X, y).coefs_, single.fit(X, y).coefs_)
+    np.testing.assert_allclose(double.loss_curve_, 2 * np.array(single.loss_curve_))
 
 
 @every_type
