@@ -87,9 +87,9 @@ class _OfImages(Augmentation):
         signal = len(x.shape) == 3
         view = (ROWS, 1, *x.shape[1:]) if signal else x.shape
         random = {
-            "stream": scope.shared["stream"],
+            "stream": scope.training.stream,
             "purpose": scope.index,
-            "step": scope.shared["step"],
+            "step": scope.training.step,
         }
         self._call(scope, random, x.view(view), out.view(view))
         return out, target
@@ -292,9 +292,9 @@ class Mixup(Augmentation):
             kernels.mix_up,
             x=x,
             target=target,
-            stream=scope.shared["stream"],
+            stream=scope.training.stream,
             purpose=scope.index,
-            step=scope.shared["step"],
+            step=scope.training.step,
             alpha=float(self.alpha),
             out=out,
             target_out=target_out,

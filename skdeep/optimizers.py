@@ -51,7 +51,7 @@ class Optimizer(BaseEstimator):
         """Write the calls of one step.
 
         ``scope.state`` holds the buffers of `slots` and `scalars`;
-        ``scope.shared`` holds ``learning_rate`` and ``step``.
+        ``scope.training`` has ``learning_rate`` and ``step``.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step.")
 
@@ -106,7 +106,9 @@ class FormulaOptimizer(Optimizer):
 
     def step(self, scope, parameters, gradient):
         kernel = kernels.step_kernel(self)
-        available = {**scope.shared, **scope.state}
+        training = scope.training
+        numbers = {"learning_rate": training.learning_rate, "step": training.step}
+        available = numbers | scope.state
         taken = {n: available[n] for n in kernel.arguments if n in available}
         settings = {name: float(getattr(self, name)) for name in kernel.formula.settings}
         scope.call(kernel, parameters=parameters, gradient=gradient, **taken, **settings)
@@ -604,7 +606,7 @@ class Nadam(FormulaOptimizer):
         scope.call(
             kernels.nadam_schedule,
             momentum_product=scope.state["momentum_product"],
-            step=scope.shared["step"],
+            step=scope.training.step,
             beta_1=float(self.beta_1),
         )
         super().step(scope, parameters, gradient)

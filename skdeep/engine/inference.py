@@ -2,7 +2,7 @@
 
 import math
 
-from skdeep.engine.program import ROWS, Buffer, Program
+from skdeep.engine.program import ROWS, Buffer, Calls, Program
 from skdeep.engine.sparse_rows import SparseRows
 from skdeep.kernels import native
 
@@ -21,11 +21,10 @@ class ForwardPass:
 
     def __init__(self, network, x, rows):
         self.rows = rows
-        calls, shared = [], {"reserved": {x}}
+        calls = Calls()
+        calls.reserve(x)
         self._x = self._out = x
-        for (_, layer), scope in zip(
-            network.layers, network.scopes(calls, shared), strict=True
-        ):
+        for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
             self._out = layer.infer(scope, self._out)
         self._program = Program(calls, network.dtype)
         self._memory = self._program.allocate(rows)

@@ -7,7 +7,7 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 import math
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -77,6 +77,72 @@ class Call:
         return [value for value in self.arguments.values() if isinstance(value, Buffer)]
 
 
+class Calls(list[Call]):
+    """A program while it is written: its calls, and what its parts tell each other.
+
+    Parameters
+    ----------
+    keeps_all : bool, default=False
+        Whether no layer may write into the output of another, for who wants to look at
+        the outputs.
+
+    Attributes
+    ----------
+    outputs, gradients : dict of str to Buffer
+        The output of each layer, and the gradient with respect to it, by the layers'
+        names; those of layers inside of others as well.
+    """
+
+    def __init__(self, keeps_all: bool = False):
+        super().__init__()
+        self.keeps_all = keeps_all
+        self.outputs: dict[str, Buffer] = {}
+        self.gradients: dict[str, Buffer] = {}
+        self._reserved: set[Buffer] = set()
+        self._scratch: dict[tuple, Buffer] = {}
+
+    def reserve(self, buffer: Buffer) -> None:
+        """Forbid later calls to overwrite a buffer that somebody will read."""
+        self._reserved.add(buffer.owner)
+
+    def is_reserved(self, buffer: Buffer) -> bool:
+        return self.keeps_all or buffer.owner in self._reserved
+
+    def scratch(self, name: str, shape: Shape, dtype: str | None) -> Buffer:
+        """Memory whose content means nothing between calls: the same for all alike."""
+        buffer = Buffer(name, shape, dtype)
+        return self._scratch.setdefault((name, shape, dtype), buffer)
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What every part of a training step may read.
+
+    Parameters
+    ----------
+    stream : PhiloxStream
+        The random numbers of this training.
+
+    batch_size : int
+        The samples of a full batch.
+
+    step : Buffer
+        The number of the step, 1 for the first.
+
+    learning_rate : Buffer
+        The learning rate of the step.
+
+    weight : Buffer or None, default=None
+        The share of each sample in the batch's mean loss; None before there is a batch.
+    """
+
+    stream: Any
+    batch_size: int
+    step: Buffer
+    learning_rate: Buffer
+    weight: Buffer | None = None
+
+
 class Scope:
     """What a layer, a loss or an optimizer sees while it writes its calls.
 
@@ -85,12 +151,11 @@ class Scope:
     name : str
         Precedes the names of the buffers made here.
 
-    calls : list of Call
+    calls : Calls
         The program so far; `call` appends to it.
 
-    shared : dict of str to Buffer or number
-        What every part of a training step may read: ``weight``, ``step``,
-        ``learning_rate``, ``stream`` and ``batch_size``.
+    training : TrainingStep or None, default=None
+        What every part of a training step may read; None where nothing is trained.
 
     parameters, gradients, state : dict of str to Buffer
         The variables of this layer, and the gradients of its parameters.
@@ -99,8 +164,8 @@ class Scope:
     def __init__(
         self,
         name: str,
-        calls: list[Call],
-        shared: dict[str, Any],
+        calls: Calls,
+        training: TrainingStep | None = None,
         *,
         index: int = 0,
         parameters: Mapping[str, Buffer] = MappingProxyType({}),
@@ -109,11 +174,11 @@ class Scope:
     ):
         self.name = name
         self.index = index
-        self.shared = shared
+        self.calls = calls
+        self._training = training
         self.parameters = dict(parameters)
         self.gradients = dict(gradients)
         self.state = dict(state)
-        self._calls = calls
         self._buffers: dict[str, Buffer] = {}
         self._children: dict[str, Scope] = {}
 
@@ -135,11 +200,18 @@ class Scope:
         """A buffer that was made or kept before."""
         return self._buffers[name]
 
-    def with_shared(self, **others: Any) -> "Scope":
-        """This scope, for a part of the program that reads others of the shared values."""
-        part = copy(self)
-        part.shared = self.shared | others
-        return part
+    @property
+    def training(self) -> TrainingStep:
+        """What every part of a training step may read."""
+        if self._training is None:
+            raise ValueError(f"{self.name} asks for a training step, but nothing trains.")
+        return self._training
+
+    def counting(self, step: Buffer) -> "Scope":
+        """This scope for who counts steps in another way."""
+        other = copy(self)
+        other._training = replace(self.training, step=step)
+        return other
 
     def keep(self, name: str, buffer: Buffer) -> None:
         """Remember a buffer of an earlier layer under a name, for the way back."""
@@ -148,10 +220,10 @@ class Scope:
 
     def reserve(self, buffer: Buffer) -> None:
         """Forbid later calls to overwrite a buffer that the way back will read."""
-        self.shared.setdefault("reserved", set()).add(buffer.owner)
+        self.calls.reserve(buffer)
 
     def is_reserved(self, buffer: Buffer) -> bool:
-        return buffer.owner in self.shared.get("reserved", ())
+        return self.calls.is_reserved(buffer)
 
     def child(self, name: str, number: int) -> "Scope":
         """The scope of a layer inside this one, with its share of the variables.
@@ -171,8 +243,8 @@ class Scope:
 
         self._children[name] = Scope(
             f"{self.name}.{name}",
-            self._calls,
-            self.shared,
+            self.calls,
+            self._training,
             index=(self.index + 1) * _MOST_CHILDREN + number,
             parameters=part(self.parameters),
             gradients=part(self.gradients),
@@ -189,20 +261,18 @@ class Scope:
         check_names(kernel, arguments)
         if kernel.scratch - arguments.keys():
             arguments |= self._scratch(kernel, arguments)
-        self._calls.append(
+        self.calls.append(
             Call(kernel, {name: arguments[name] for name in kernel.arguments})
         )
 
     def _scratch(self, kernel: Kernel, arguments: dict[str, Any]) -> dict[str, Buffer]:
         """Buffers for the scratch arguments that are not given."""
         shapes = {n: b.shape for n, b in arguments.items() if isinstance(b, Buffer)}
-        pool, made = self.shared.setdefault("scratch", {}), {}
-        for name, shape in scratch_shapes(kernel, shapes).items():
-            if name not in arguments:
-                dtype = kernel.declared[name].dtype(None)
-                buffer = Buffer(name, shape, dtype)
-                made[name] = pool.setdefault((name, shape, dtype), buffer)
-        return made
+        return {
+            name: self.calls.scratch(name, shape, kernel.declared[name].dtype(None))
+            for name, shape in scratch_shapes(kernel, shapes).items()
+            if name not in arguments
+        }
 
 
 class Program:

@@ -45,15 +45,15 @@ class Settings:
     weight_averaging: object = None
 
 
-def write_update(calls, shared, network, memory):
+def write_update(calls, training, network, memory):
     """Write the calls that make new weights of the gradient.
 
     Parameters
     ----------
-    calls : list of Call
+    calls : Calls
         The program so far.
 
-    shared : dict of str to Buffer or number
+    training : TrainingStep
         What every part of a training step may read.
 
     network : Network
@@ -63,7 +63,7 @@ def write_update(calls, shared, network, memory):
         The gradient, the optimizer's state and the average.
     """
     state = {name: _buffer(name, array) for name, array in memory.optimizer_state.items()}
-    scope = Scope("optimizer", calls, shared, state=state)
+    scope = Scope("optimizer", calls, training, state=state)
     parameters = _buffer("parameters", network.parameters)
     gradient = _buffer("gradient", memory.gradient)
     _write_clipping(scope, network.settings, gradient)
@@ -84,9 +84,9 @@ def _counting_from(scope, before):
         return scope
     count = scope.buffer("count", (1,), np.int64)
     scope.call(
-        kernels.count_steps, count=count, step=scope.shared["step"], before=float(before)
+        kernels.count_steps, count=count, step=scope.training.step, before=float(before)
     )
-    return scope.with_shared(step=count)
+    return scope.counting(count)
 
 
 def _write_clipping(scope, settings, gradient):
@@ -114,7 +114,7 @@ def _write_penalties(scope, network, gradient):
         scope.call(
             kernels.decay_parameters,
             parameters=vectors["parameters"],
-            learning_rate=scope.shared["learning_rate"],
+            learning_rate=scope.training.learning_rate,
             rate=rate,
         )
     else:

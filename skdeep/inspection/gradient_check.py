@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdeep.engine.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope
 from skdeep.losses import Loss
 
 
@@ -77,8 +77,8 @@ def _evaluate(function, target, z):
 
 def _run(activation, z):
     """The outputs of an activation, and their derivatives."""
-    calls, shape = [], (ROWS, z.shape[1])
-    scope = Scope("activation", calls, {})
+    calls, shape = Calls(), (ROWS, z.shape[1])
+    scope = Scope("activation", calls)
     x = Buffer("z", shape, array=np.array(z))
     scope.reserve(x)
     out = activation.forward(scope, x)

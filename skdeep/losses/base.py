@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS, Buffer, Call, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope
 
 __all__ = ["FormulaLoss", "Loss"]
 
@@ -182,8 +182,8 @@ class KernelLoss(Loss):
             name: Buffer(name, (ROWS, *array.shape[1:]), array=array)
             for name, array in inputs.items()
         }
-        calls: list[Call] = []
-        losses, d_z = self._emit_kernel(Scope("loss", calls, {}), **buffers)
+        calls = Calls()
+        losses, d_z = self._emit_kernel(Scope("loss", calls), **buffers)
         program = Program(calls, z.dtype)
         memory = program.allocate(z.shape[0])
         program.bind(memory, z.shape[0]).run()

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS, Buffer, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Scope
 from skdeep.kernels import ACTIVATIONS
 from skdeep.layers import Activation
 
@@ -108,9 +108,9 @@ def test_forward_in_place_equals_forward_out_of_place(name, dtype):
 
 def layer_calls(name):
     """The output and input buffers of an activation layer, and its calls."""
-    calls = []
+    calls = Calls()
     x = Buffer("x", (ROWS, 3))
-    out = Activation(name).forward(Scope("layer", calls, {}), x)
+    out = Activation(name).forward(Scope("layer", calls), x)
     return out, x, calls
 
 
@@ -208,7 +208,7 @@ def test_relu_overwrites_an_input_that_nobody_reads_again():
 
 def test_relu_does_not_overwrite_an_input_that_the_way_back_reads():
     x = Buffer("x", (ROWS, 3))
-    scope = Scope("layer", [], {})
+    scope = Scope("layer", Calls())
     scope.reserve(x)
     assert Activation("relu").forward(scope, x) is not x
 

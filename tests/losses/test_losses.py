@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep import losses
-from skdeep.engine.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope
 from skdeep.losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
@@ -70,8 +70,8 @@ def evaluate(loss, target, z, weight):
         name: Buffer(name, (ROWS, *array.shape[1:]), array=array)
         for name, array in arrays.items()
     }
-    calls = []
-    values, d_z = loss.emit(Scope("loss", calls, {}), **buffers)
+    calls = Calls()
+    values, d_z = loss.emit(Scope("loss", calls), **buffers)
     program = Program(calls, z.dtype)
     memory = program.allocate(len(z))
     for buffer, array in memory.items():
