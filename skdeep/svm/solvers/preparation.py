@@ -1,10 +1,10 @@
-"""The rows as solvers want them: float64, in range, centred, no more columns than rows."""
+"""The rows as solvers want them: float64, in range, centred, with few columns."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import qr
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csc_array, csr_array, issparse
 
 # Numbers within these bounds are left as they are: what is made of them is in range, too.
 _ORDINARY = 1e-60, 1e60
@@ -24,18 +24,17 @@ class Units:
     rows, targets : float
         The units.
 
-    squared : bool
-        Whether errors are squared.
+    degree : int
+        The power of an error that it costs.
     """
 
     rows: float = 1.0
     targets: float = 1.0
-    squared: bool = False
+    degree: int = 1
 
     def cost(self, cost):
         """Costs of errors, where the squared norm of w counts once, as before."""
-        cost = cost if self.squared else cost / self.targets
-        return cost * self.rows * self.rows
+        return cost / self.targets ** (2 - self.degree) * self.rows * self.rows
 
     def project(self, w, b):
         """Coefficients and intercept of the data's units in these."""
@@ -52,7 +51,7 @@ class Units:
         )
 
 
-def choose_units(X, cost, *, squared, targets=None):
+def choose_units(X, cost, loss, *, targets=None):
     """The units of rows and targets that a problem can be solved in.
 
     Parameters
@@ -63,8 +62,8 @@ def choose_units(X, cost, *, squared, targets=None):
     cost : ndarray of shape (n,)
         What an error costs.
 
-    squared : bool
-        Whether errors are squared.
+    loss : Hinge
+        The loss of an error.
 
     targets : ndarray of shape (n,) or None, default=None
         The targets of a regression.
@@ -86,8 +85,8 @@ def choose_units(X, cost, *, squared, targets=None):
     height = 1.0 if targets is None else _largest(targets)
     target_unit = 1.0 if _is_ordinary(height) else _power_of_two(height)
     with np.errstate(over="ignore"):
-        dearest = float(np.sum(cost)) * (height if squared else 1.0) * height
-        scaled = Units(1.0, target_unit, squared).cost(cost)
+        dearest = float(np.sum(cost)) * height ** (loss.degree - 1) * height
+        scaled = Units(1.0, target_unit, loss.degree).cost(cost)
         total = float(np.sum(scaled))
     if total == 0:
         raise ValueError(
@@ -109,7 +108,7 @@ def choose_units(X, cost, *, squared, targets=None):
             f"{np.max(cost):.2g}, with features up to {largest:.2g}{height} and "
             f"{X.shape[0]} samples. Scale the {what} to sizes near 1, or lower C."
         )
-    return Units(unit, target_unit, squared)
+    return Units(unit, target_unit, loss.degree)
 
 
 def _largest(values):
@@ -137,7 +136,7 @@ class PreparedRows:
     mean : ndarray of shape (n_features,) or None
         What was subtracted from every row.
 
-    rotation : ndarray of shape (n_features, d) or None
+    rotation : {ndarray, csc_array} of shape (n_features, d) or None
         The orthonormal directions that span the rows, whose coordinates they are in.
     """
 
@@ -167,7 +166,8 @@ def prepare(X, weight, *, unit=1.0, intercept, rotate=True):
 
     Dense rows are centred where an intercept takes up the shift: otherwise its digits
     would be lost in the sums. More columns than rows are turned until only as many are
-    left as there are rows, which changes neither norms nor products.
+    left as there are rows, or, of sparse rows, until those that one row alone has are
+    one for each row. That changes neither norms nor products.
 
     Parameters
     ----------
@@ -200,7 +200,8 @@ def prepare(X, weight, *, unit=1.0, intercept, rotate=True):
         if max(*X.shape, X.nnz) < np.iinfo(np.int32).max:  # half the memory to read
             parts = X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)
             X = csr_array(parts, shape=X.shape)
-        return PreparedRows(X)
+        wide = rotate and X.shape[1] > X.shape[0]
+        return _merge_columns(X) if wide else PreparedRows(X)
     X = np.asarray(X, dtype=np.float64)
     if unit != 1.0:
         X = X / unit
@@ -213,3 +214,42 @@ def prepare(X, weight, *, unit=1.0, intercept, rotate=True):
         rotation, triangle = qr(X.T, mode="economic", check_finite=False)
         X = np.ascontiguousarray(triangle.T)
     return PreparedRows(np.ascontiguousarray(X), mean, rotation)
+
+
+def _merge_columns(X):
+    """Turn what no other row has, of each row, into one column; leave out empty ones.
+
+    Of counts of many words that is most columns, and a large part of the entries.
+    """
+    n, d = X.shape
+    uses = np.bincount(X.indices, minlength=d)
+    shared = np.flatnonzero(uses > 1)
+    alone = uses[X.indices] == 1
+    entries = np.flatnonzero(alone)
+    row = np.repeat(np.arange(n), np.diff(X.indptr))[entries]
+    counts = np.bincount(row, minlength=n)
+    rows = np.flatnonzero(counts)
+    ends = np.cumsum(counts[rows])
+    values = X.data[entries]
+    length = np.sqrt(np.bincount(row, values * values, minlength=n))
+    length[length == 0] = 1.0  # zeros may be stored
+
+    # each row's new column takes the place of its last entry of the old ones
+    place = np.zeros(d, dtype=X.indices.dtype)
+    place[shared] = np.arange(len(shared))
+    columns, data = place[X.indices], X.data.copy()
+    last = entries[ends - 1]
+    columns[last] = len(shared) + np.arange(len(rows))
+    data[last] = length[rows]
+    alone[last] = False
+    keep = np.flatnonzero(~alone)
+    starts = np.append(0, np.cumsum(np.diff(X.indptr) - counts + (counts > 0)))
+    parts = data[keep], columns[keep], starts.astype(X.indptr.dtype)
+    merged = csr_array(parts, shape=(n, len(shared) + len(rows)))
+
+    parts = (
+        np.concatenate([np.ones(len(shared)), values / length[row]]),
+        np.concatenate([shared, X.indices[entries]]),
+        np.concatenate([np.arange(len(shared) + 1), len(shared) + ends]),
+    )
+    return PreparedRows(merged, rotation=csc_array(parts, shape=(d, merged.shape[1])))
