@@ -6,12 +6,13 @@ on `random_state`, the step and the sample's place in the batch, never on thread
 """
 
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS
+from skdeep.engine.program import ROWS, Buffer, Scope
 
 __all__ = [
     "Augmentation",
@@ -26,12 +27,12 @@ __all__ = [
 class Augmentation(BaseEstimator):
     """Base of all augmentations: an immutable description that writes kernel calls."""
 
-    _parameter_constraints = {}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
-    def check(self, input_shape):
+    def check(self, input_shape: tuple[int, ...]) -> None:
         """Raise a ValueError where samples of a shape cannot be changed like this."""
 
-    def write(self, scope, x, target):
+    def write(self, scope: Scope, x: Buffer, target: Buffer) -> tuple[Buffer, Buffer]:
         """Write the calls that change a batch.
 
         Parameters
@@ -86,9 +87,9 @@ class _OfImages(Augmentation):
         signal = len(x.shape) == 3
         view = (ROWS, 1, *x.shape[1:]) if signal else x.shape
         random = {
-            "stream": scope.shared["stream"],
+            "stream": scope.training.stream,
             "purpose": scope.index,
-            "step": scope.shared["step"],
+            "step": scope.training.step,
         }
         self._call(scope, random, x.view(view), out.view(view))
         return out, target
@@ -291,9 +292,9 @@ class Mixup(Augmentation):
             kernels.mix_up,
             x=x,
             target=target,
-            stream=scope.shared["stream"],
+            stream=scope.training.stream,
             purpose=scope.index,
-            step=scope.shared["step"],
+            step=scope.training.step,
             alpha=float(self.alpha),
             out=out,
             target_out=target_out,

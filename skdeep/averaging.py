@@ -21,7 +21,7 @@ class WeightAveraging(BaseEstimator):
     def step(self, scope, parameters, average):
         """Write the calls that take the weights after a step into the average.
 
-        ``scope.shared`` holds ``step``, 1 for the first.
+        ``scope.training`` has ``step``, 1 for the first.
         """
 
     def add_epoch(self, average, parameters, epoch, planned_epochs):
@@ -84,7 +84,7 @@ class ExponentialMovingAverage(WeightAveraging):
         scope.call(
             kernels.update_moving_average,
             parameters=parameters,
-            step=scope.shared["step"],
+            step=scope.training.step,
             decay=float(self.decay),
             average=average,
         )

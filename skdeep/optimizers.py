@@ -7,11 +7,14 @@ Gradient clipping, weight decay and learning-rate schedules compose around it.
 """
 
 from numbers import Integral, Real
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
+from skdeep.engine.program import Buffer, Scope
+from skdeep.formulas import maximum, sign, sqrt
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
@@ -30,39 +33,88 @@ class Optimizer(BaseEstimator):
         The weight decay where the estimator's `weight_decay` is ``"auto"``.
     """
 
-    decoupled_weight_decay = False
-    default_weight_decay = 1e-4
-    _parameter_constraints = {}
+    decoupled_weight_decay: bool = False
+    default_weight_decay: float = 1e-4
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     @property
-    def slots(self):
+    def slots(self) -> dict[str, float]:
         """Initial values of the vectors kept besides the parameters, by name."""
         return {}
 
     @property
-    def scalars(self):
+    def scalars(self) -> dict[str, float]:
         """Initial values of the single numbers kept besides, by name."""
         return {}
 
-    def step(self, scope, parameters, gradient):
+    def step(self, scope: Scope, parameters: Buffer, gradient: Buffer) -> None:
         """Write the calls of one step.
 
         ``scope.state`` holds the buffers of `slots` and `scalars`;
-        ``scope.shared`` holds ``learning_rate`` and ``step``.
+        ``scope.training`` has ``learning_rate`` and ``step``.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step.")
 
 
-class _StochasticOptimizer(Optimizer):
-    """An optimizer whose step is one kernel over the flat vectors."""
+class FormulaOptimizer(Optimizer):
+    """An optimizer whose step is one formula; subclass it to write your own.
 
-    def _call(self, scope, kernel, parameters, gradient, **arguments):
-        available = {**scope.shared, **scope.state}
+    The formula is traced once: it runs compiled, without the interpreter's lock and in
+    several threads, also where it was written after the package was built.
+
+    Examples
+    --------
+    Steps by the sign of the gradient (Bernstein et al. 2018):
+
+    >>> import numpy as np
+    >>> from skdeep import MLPClassifier
+    >>> from skdeep.formulas import sign
+    >>> from skdeep.optimizers import FormulaOptimizer
+    >>> class SignSGD(FormulaOptimizer):
+    ...     def __init__(self, learning_rate=1e-3):
+    ...         self.learning_rate = learning_rate
+    ...     def formula(self, parameters, gradient, *, learning_rate):
+    ...         return {"parameters": parameters - learning_rate * sign(gradient)}
+    >>> X = np.linspace(-1, 1, 50).reshape(-1, 1)
+    >>> model = MLPClassifier(optimizer=SignSGD(), random_state=0).fit(X, X.ravel() > 0)
+    >>> model.predict([[0.5]])
+    array([ True])
+    """
+
+    def formula(self, *vectors: Any, **numbers: Any) -> Any:
+        """What the vectors are after a step, as expressions.
+
+        It is called once, with symbols: it is made of arithmetic and of the functions in
+        `skdeep.formulas`, chooses by ``where``, and may use numbers that are attributes of
+        the optimizer.
+
+        Parameters
+        ----------
+        vectors : Expression
+            ``parameters`` and ``gradient``, and the vectors in `slots` by their names.
+
+        numbers : Expression
+            Keyword-only arguments, as far as they are needed: ``learning_rate``, ``step``,
+            which is 1 for the first, and the numbers in `scalars`.
+
+        Returns
+        -------
+        vectors : dict of str to Expression
+            The new value of each vector that changes.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define formula.")
+
+    def step(self, scope, parameters, gradient):
+        kernel = kernels.step_kernel(self)
+        training = scope.training
+        numbers = {"learning_rate": training.learning_rate, "step": training.step}
+        available = numbers | scope.state
         taken = {n: available[n] for n in kernel.arguments if n in available}
-        scope.call(kernel, parameters=parameters, gradient=gradient, **taken, **arguments)
+        settings = {name: float(getattr(self, name)) for name in kernel.formula.settings}
+        scope.call(kernel, parameters=parameters, gradient=gradient, **taken, **settings)
 
 
-class SGD(_StochasticOptimizer):
+class SGD(FormulaOptimizer):
     """Gradient descent, with momentum or Nesterov's look-ahead.
 
     Without momentum: w -= learning_rate * g. With momentum:
@@ -110,15 +162,28 @@ class SGD(_StochasticOptimizer):
     def slots(self):
         return {"velocity": 0.0} if self.momentum else {}
 
-    def step(self, scope, parameters, gradient):
+    @property
+    def formula(self):
         if not self.momentum:
-            self._call(scope, kernels.sgd_step, parameters, gradient)
-            return
-        kernel = kernels.nesterov_step if self.nesterov else kernels.momentum_step
-        self._call(scope, kernel, parameters, gradient, momentum=float(self.momentum))
+            return self._sgd_step
+        return self._nesterov_step if self.nesterov else self._momentum_step
+
+    def _sgd_step(self, parameters, gradient, *, learning_rate):
+        return {"parameters": parameters - gradient * learning_rate}
+
+    def _momentum_step(self, parameters, gradient, velocity, *, learning_rate):
+        velocity = velocity * self.momentum - gradient * learning_rate
+        return {"velocity": velocity, "parameters": parameters + velocity}
+
+    def _nesterov_step(self, parameters, gradient, velocity, *, learning_rate):
+        # the parameters are the looked-ahead point, as Sutskever et al. write it
+        change = gradient * learning_rate
+        velocity = velocity * self.momentum - change
+        ahead = parameters + velocity * self.momentum - change
+        return {"velocity": velocity, "parameters": ahead}
 
 
-class AdaGrad(_StochasticOptimizer):
+class AdaGrad(FormulaOptimizer):
     """Steps divided by the root of the sum of all squared gradients so far.
 
     a += g^2 and w -= learning_rate * g / (sqrt(a) + epsilon).
@@ -161,17 +226,16 @@ class AdaGrad(_StochasticOptimizer):
     def slots(self):
         return {"accumulator": float(self.initial_accumulator_value)}
 
-    def step(self, scope, parameters, gradient):
-        self._call(
-            scope,
-            kernels.adagrad_step,
-            parameters,
-            gradient,
-            epsilon=float(self.epsilon),
-        )
+    def formula(self, parameters, gradient, accumulator, *, learning_rate):
+        accumulator = accumulator + gradient * gradient
+        scaled = gradient / (sqrt(accumulator) + self.epsilon)
+        return {
+            "accumulator": accumulator,
+            "parameters": parameters - scaled * learning_rate,
+        }
 
 
-class RMSProp(_StochasticOptimizer):
+class RMSProp(FormulaOptimizer):
     """Steps divided by the root of a running mean of squared gradients.
 
     v = rho * v + (1 - rho) * g^2 and w -= learning_rate * g / (sqrt(v) + epsilon).
@@ -233,20 +297,54 @@ class RMSProp(_StochasticOptimizer):
             return {"square_sum": 0.0, "velocity": 0.0}
         return {"square_sum": 0.0}
 
-    def step(self, scope, parameters, gradient):
-        numbers = {"rho": float(self.rho), "epsilon": float(self.epsilon)}
-        if self.centered or self.momentum:
-            numbers["momentum"] = float(self.momentum)
+    @property
+    def formula(self):
         if self.centered:
-            kernel = kernels.rmsprop_centered_step
-        elif self.momentum:
-            kernel = kernels.rmsprop_momentum_step
-        else:
-            kernel = kernels.rmsprop_step
-        self._call(scope, kernel, parameters, gradient, **numbers)
+            return self._rmsprop_centered_step
+        return self._rmsprop_momentum_step if self.momentum else self._rmsprop_step
+
+    # square_sum is v / (1 - rho): the constant factor of the recursion goes into the
+    # step's numbers, which saves a pass over the vectors
+    def _rmsprop_step(self, parameters, gradient, square_sum, *, learning_rate):
+        scale = sqrt(1 - self.rho)
+        square_sum = square_sum * self.rho + gradient * gradient
+        scaled = gradient / (sqrt(square_sum) + self.epsilon / scale)
+        return {
+            "square_sum": square_sum,
+            "parameters": parameters - scaled * (learning_rate / scale),
+        }
+
+    def _rmsprop_momentum_step(
+        self, parameters, gradient, square_sum, velocity, *, learning_rate
+    ):
+        scale = sqrt(1 - self.rho)
+        square_sum = square_sum * self.rho + gradient * gradient
+        scaled = gradient / (sqrt(square_sum) + self.epsilon / scale)
+        velocity = velocity * self.momentum + scaled * (learning_rate / scale)
+        return {
+            "square_sum": square_sum,
+            "velocity": velocity,
+            "parameters": parameters - velocity,
+        }
+
+    def _rmsprop_centered_step(
+        self, parameters, gradient, square_mean, mean, velocity, *, learning_rate
+    ):
+        square_mean = square_mean * self.rho + gradient * gradient * (1 - self.rho)
+        mean = mean * self.rho + gradient * (1 - self.rho)
+        # rounding can leave a variance below zero
+        variance = maximum(square_mean - mean * mean, 0)
+        scaled = gradient / (sqrt(variance) + self.epsilon)
+        velocity = velocity * self.momentum + scaled * learning_rate
+        return {
+            "square_mean": square_mean,
+            "mean": mean,
+            "velocity": velocity,
+            "parameters": parameters - velocity,
+        }
 
 
-class Adam(_StochasticOptimizer):
+class Adam(FormulaOptimizer):
     """Momentum and RMSProp together, corrected for where their means start.
 
     m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g^2; then
@@ -310,16 +408,49 @@ class Adam(_StochasticOptimizer):
             slots["largest_square_sum"] = 0.0
         return slots
 
-    def step(self, scope, parameters, gradient):
-        self._call(
-            scope,
-            kernels.amsgrad_step if self.amsgrad else kernels.adam_step,
-            parameters,
-            gradient,
-            beta_1=float(self.beta_1),
-            beta_2=float(self.beta_2),
-            epsilon=float(self.epsilon),
-        )
+    @property
+    def formula(self):
+        return self._amsgrad_step if self.amsgrad else self._adam_step
+
+    # gradient_sum is m / (1 - beta_1) and square_sum is v / (1 - beta_2): the constant
+    # factors go into the step's numbers, which saves passes over the vectors
+    def _adam_step(
+        self, parameters, gradient, gradient_sum, square_sum, *, learning_rate, step
+    ):
+        gradient_sum = gradient_sum * self.beta_1 + gradient
+        square_sum = square_sum * self.beta_2 + gradient * gradient
+        scale = sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
+        scaled = gradient_sum / (sqrt(square_sum) + self.epsilon * scale)
+        rate = learning_rate * (1 - self.beta_1) / (1 - self.beta_1**step) * scale
+        return {
+            "gradient_sum": gradient_sum,
+            "square_sum": square_sum,
+            "parameters": parameters - scaled * rate,
+        }
+
+    def _amsgrad_step(
+        self,
+        parameters,
+        gradient,
+        gradient_sum,
+        square_sum,
+        largest_square_sum,
+        *,
+        learning_rate,
+        step,
+    ):
+        gradient_sum = gradient_sum * self.beta_1 + gradient
+        square_sum = square_sum * self.beta_2 + gradient * gradient
+        largest = maximum(largest_square_sum, square_sum)
+        scale = sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
+        scaled = gradient_sum / (sqrt(largest) + self.epsilon * scale)
+        rate = learning_rate * (1 - self.beta_1) / (1 - self.beta_1**step) * scale
+        return {
+            "gradient_sum": gradient_sum,
+            "square_sum": square_sum,
+            "largest_square_sum": largest,
+            "parameters": parameters - scaled * rate,
+        }
 
 
 class AdamW(Adam):
@@ -361,7 +492,63 @@ class AdamW(Adam):
     default_weight_decay = 0.01
 
 
-class Nadam(_StochasticOptimizer):
+class Lion(FormulaOptimizer):
+    """Steps of one size for all parameters, by the sign of a mean of gradients.
+
+    w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g), and then
+    m = beta_2 * m + (1 - beta_2) * g. Weight decay is decoupled, as in `AdamW`. Its steps
+    are larger than Adam's where gradients are noisy: with large networks its paper takes
+    learning rates that are three to ten times smaller, and decays that are as many times
+    larger. It keeps one vector, where Adam keeps two.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        The step's factor, used where the estimator's `learning_rate` is ``"auto"``.
+
+    beta_1 : float, default=0.9
+        How much the running mean counts against the gradient in a step, in [0, 1).
+
+    beta_2 : float, default=0.99
+        How much of the running mean each step keeps, in [0, 1).
+
+    References
+    ----------
+    Chen et al. (2023). "Symbolic discovery of optimization algorithms". NeurIPS.
+
+    Examples
+    --------
+    >>> from skdeep.optimizers import Lion
+    >>> Lion(beta_2=0.98)
+    Lion(beta_2=0.98)
+    """
+
+    decoupled_weight_decay = True
+    default_weight_decay = 0.01
+    _parameter_constraints = {
+        "learning_rate": _POSITIVE,
+        "beta_1": _SHARE,
+        "beta_2": _SHARE,
+    }
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99):
+        self.learning_rate = learning_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+
+    @property
+    def slots(self):
+        return {"mean": 0.0}
+
+    def formula(self, parameters, gradient, mean, *, learning_rate):
+        direction = sign(mean * self.beta_1 + gradient * (1 - self.beta_1))
+        return {
+            "mean": mean * self.beta_2 + gradient * (1 - self.beta_2),
+            "parameters": parameters - direction * learning_rate,
+        }
+
+
+class Nadam(FormulaOptimizer):
     """Adam with Nesterov's look-ahead and a momentum that grows towards `beta_1`.
 
     With m and v as in Adam, and mu_t = beta_1 (1 - 0.96^(0.004 t) / 2),
@@ -419,18 +606,40 @@ class Nadam(_StochasticOptimizer):
         scope.call(
             kernels.nadam_schedule,
             momentum_product=scope.state["momentum_product"],
-            step=scope.shared["step"],
+            step=scope.training.step,
             beta_1=float(self.beta_1),
         )
-        self._call(
-            scope,
-            kernels.nadam_step,
-            parameters,
-            gradient,
-            beta_1=float(self.beta_1),
-            beta_2=float(self.beta_2),
-            epsilon=float(self.epsilon),
-        )
+        super().step(scope, parameters, gradient)
+
+    def formula(
+        self,
+        parameters,
+        gradient,
+        mean,
+        square_sum,
+        *,
+        learning_rate,
+        step,
+        momentum_product,
+    ):
+        now = _nadam_momentum(self.beta_1, step)
+        ahead = _nadam_momentum(self.beta_1, step + 1)
+        mean = mean * self.beta_1 + gradient * (1 - self.beta_1)
+        square_sum = square_sum * self.beta_2 + gradient * gradient
+        scale = sqrt((1 - self.beta_2**step) / (1 - self.beta_2))
+        of_gradient = (1 - now) / (1 - momentum_product)
+        of_mean = ahead / (1 - momentum_product * ahead)
+        root = sqrt(square_sum) + self.epsilon * scale
+        direction = (gradient * of_gradient + mean * of_mean) / root
+        return {
+            "mean": mean,
+            "square_sum": square_sum,
+            "parameters": parameters - direction * (learning_rate * scale),
+        }
+
+
+def _nadam_momentum(beta_1, t):
+    return beta_1 * (1 - 0.5 * 0.96 ** (0.004 * t))
 
 
 class LBFGS(Optimizer):
@@ -477,6 +686,7 @@ OPTIMIZERS = {
     "adamw": AdamW(),
     "amsgrad": Adam(amsgrad=True),
     "lbfgs": LBFGS(),
+    "lion": Lion(),
     "momentum": SGD(momentum=0.9),
     "nadam": Nadam(),
     "nesterov": SGD(momentum=0.9, nesterov=True),

@@ -6,9 +6,11 @@ import pytest
 from skdeep import ConvNetClassifier, SequentialClassifier
 from skdeep.augmentation import Cutout, Mixup, RandomCrop, RandomFlip, RandomShift
 from skdeep.engine.batch import BatchPlan, TrainingData, write_batch
-from skdeep.engine.program import ROWS, Buffer, Program
+from skdeep.engine.program import ROWS, Buffer, Calls, Program, TrainingStep
 from skdeep.kernels import PhiloxStream
 from skdeep.layers import Dense
+
+pytestmark = pytest.mark.tiny
 
 N, IMAGE, SIGNAL = 60, (6, 5, 2), (9, 2)
 ALL = [RandomFlip(), RandomCrop(2), RandomShift(0.4, 0.4), Cutout(3), Mixup(1.0)]
@@ -21,13 +23,15 @@ def batch(*augmentation, shape=IMAGE, step=1, key=(1, 2), n=N):
     data = TrainingData(
         generator.uniform(1, 2, (n, *shape)), generator.normal(size=(n, 3)), np.ones(n)
     )
-    shared = {
-        "stream": PhiloxStream(key),
-        "step": Buffer("step", (1,), array=np.array([step])),
-    }
-    index, calls = Buffer("index", (ROWS,), array=np.arange(n)), []
+    training = TrainingStep(
+        stream=PhiloxStream(key),
+        batch_size=n,
+        step=Buffer("step", (1,), array=np.array([step])),
+        learning_rate=None,
+    )
+    index, calls = Buffer("index", (ROWS,), array=np.arange(n)), Calls()
     plan = BatchPlan.of(data, n, False, augmentation)
-    x, target, _ = write_batch(calls, shared, plan, data, index)
+    x, target, _ = write_batch(calls, training, plan, data, index)
     program = Program(calls, np.float64)
     arrays = program.allocate(n)
     program.bind(arrays, n).run()

@@ -1,6 +1,9 @@
 """The documentation is true: its code runs, prints what it shows, and its links lead on."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from contextlib import redirect_stdout
@@ -78,6 +81,78 @@ def test_code_prints_what_is_shown(page):
             assert printed.getvalue() == shown, f"{page.name}, line {line}"
 
 
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+RECIPE = re.compile(r"^```(?:py|diff)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def recipe_steps(page):
+    """Each step of the recipes: a file, what of it is to be changed, and the new code."""
+    for step in RECIPE.finditer(page):
+        before = page[: step.start()]
+        file = re.findall(r"`skdeep/([\w/]+\.py)`", before)[-1]
+        name = re.findall(r"`(__all__|[A-Z_]{6,})`", before)[-1]
+        yield file, name, re.sub(r"^\+", "", step[1], flags=re.MULTILINE)
+
+
+def with_new_code(text, name, code):
+    """A class comes before the table of names at the file's end, an entry into a list."""
+    if code.startswith("class "):
+        place = [table.start() for table in re.finditer(r"^[A-Z_]+ = \{$", text, re.M)][-1]
+        return f"{text[:place]}{code}\n\n{text[place:]}"
+    place = re.search(rf"^{name} = [\[{{]\n", text, re.M).end()
+    return text[:place] + code + text[place:]
+
+
+def output_of(command, folder, environment):
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_recipes_add_an_activation_a_loss_and_an_optimizer(tmp_path):
+    package = tmp_path / "skdeep"
+    no_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(skdeep.__file__).parent, package, ignore=no_caches)
+    *changes, last = recipe_steps(ARCHITECTURE.read_text(encoding="utf-8"))
+    assert len(changes) == 6
+    for file, name, code in changes:
+        text = (package / file).read_text(encoding="utf-8")
+        (package / file).write_text(with_new_code(text, name, code), encoding="utf-8")
+    program = f"""import skdeep
+assert skdeep.__file__ == {str(package / "__init__.py")!r}
+{last[-1]}
+from skdeep import kernels
+from skdeep.optimizers import SignSGD
+made = kernels.loss_kernel(GemanMcClure()), kernels.step_kernel(SignSGD())
+for kernel in (*made, *kernels.ACTIVATIONS["gaussian"]):
+    print(kernel.formula.symbol)
+"""
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    symbols = output_of([sys.executable, "-c", program], tmp_path, environment).split()
+    assert len(symbols) == 4
+    # the next build will compile them
+    sources = [*package.glob("losses/*.py"), package / "optimizers.py"]
+    writer = [sys.executable, "-m", "formulas", tmp_path, *sources]
+    output_of(writer, package / "kernels", environment)
+    written = (tmp_path / "formulas.cpp").read_text(encoding="utf-8")
+    assert [symbol for symbol in symbols if f"{symbol}<float>" not in written] == []
+
+
+def test_the_compiled_half_that_is_shown_is_the_one_that_is_built():
+    def code_of(text):
+        return " ".join(re.sub(r"//.*", "", text).split())
+
+    page = ARCHITECTURE.read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```cpp\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    source = ROOT / "skdeep" / "kernels" / "native" / "prelu.cpp"
+    code = code_of(source.read_text(encoding="utf-8"))
+    parts = shown.split("// ...\n")
+    assert len(parts) == 3
+    assert [part for part in parts if code_of(part) not in code] == []
+
+
 @each(PAGES)
 def test_links_lead_to_files_and_headings(page):
     for link in LINK.findall(prose(page.read_text(encoding="utf-8"))):
@@ -149,7 +224,7 @@ def test_the_readme_names_what_there_is():
     words |= {"Log": "logarithm", "Quantile": "quantiles", "Target": "targets"}
     named = [words.get(name, name.lower()) in text for name in scalers]
     assert all(named), scalers
-    assert len(ACTIVATIONS) == 12 and "Twelve activations" in text
+    assert len(ACTIVATIONS) == 13 and "Thirteen activations" in text
     changes = {"flips": "RandomFlip", "crops": "RandomCrop", "shifts": "RandomShift"}
     changes |= {"cutout": "Cutout", "mixup": "Mixup"}
     assert set(augmentation.__all__) - {"Augmentation"} == set(changes.values())

@@ -23,6 +23,8 @@ from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import SquaredError
 from skdeep.optimizers import SGD
 
+pytestmark = pytest.mark.tiny
+
 VARIANCES = {
     HeNormal: lambda fan_in, fan_out: 2 / fan_in,
     HeUniform: lambda fan_in, fan_out: 2 / fan_in,

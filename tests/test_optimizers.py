@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep.engine.batch import TrainingData
 from skdeep.engine.network import Network
-from skdeep.engine.program import Buffer, Program, Scope
+from skdeep.engine.program import Buffer, Calls, Program, Scope, TrainingStep
 from skdeep.engine.threads import threads
 from skdeep.layers import Activation, Dense
 from skdeep.losses import SquaredError
@@ -28,6 +28,8 @@ from skdeep.optimizers import (
 from skdeep.schedules import ConstantRate
 from skdeep.training.state import TrainingState
 from skdeep.training.trainer import DescentOptions, Epochs
+
+pytestmark = pytest.mark.tiny
 
 # They change from step to step, as with a schedule.
 LEARNING_RATES = np.linspace(0.01, 0.002, 10)
@@ -141,14 +143,16 @@ class Training:
         self.step, self.rate = np.zeros(1, np.int64), np.zeros(1)
         self.slots = {k: np.full_like(parameters, v) for k, v in optimizer.slots.items()}
         self.slots |= {k: np.full(1, v) for k, v in optimizer.scalars.items()}
-        calls = []
-        shared = {
-            "step": self._buffer("step", self.step),
-            "learning_rate": self._buffer("learning_rate", self.rate),
-        }
+        calls = Calls()
+        training = TrainingStep(
+            stream=None,
+            batch_size=1,
+            step=self._buffer("step", self.step),
+            learning_rate=self._buffer("learning_rate", self.rate),
+        )
         state = {name: self._buffer(name, array) for name, array in self.slots.items()}
         optimizer.step(
-            Scope("optimizer", calls, shared, state=state),
+            Scope("optimizer", calls, training, state=state),
             self._buffer("parameters", self.parameters),
             self._buffer("gradient", self.gradient),
         )

@@ -105,7 +105,8 @@ def public_subclasses(cls):
         if sub.__module__.startswith("skdeep.") and not sub.__name__.startswith("_"):
             found.append(sub)
         found += public_subclasses(sub)
-    return [sub for sub in found if not sub.__name__.startswith(("Kernel", "Sparse"))]
+    abstract = "Kernel", "Sparse", "Formula"
+    return [sub for sub in found if not sub.__name__.startswith(abstract)]
 
 
 def instances(base):

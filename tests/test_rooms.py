@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.tiny
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "skdeep"
 
@@ -30,6 +32,7 @@ ROOMS = (
     "initializers",
     "engine",
     "versions",
+    "formulas",
     "kernels",
     "validation",
 )
@@ -163,6 +166,19 @@ def test_tests_lie_in_rooms_of_the_same_names():
     folders = {path.parent for path in (ROOT / "tests").rglob("test_*.py")}
     rooms = {str(path.relative_to(ROOT / "tests")) for path in folders} - {"."}
     assert rooms <= {room.replace(".", "/") for room in ROOMS}
+
+
+def test_every_room_has_tiny_tests():
+    """`pytest -m tiny` says something of each part of the package."""
+    tests = ROOT / "tests"
+    rooms = {path.parent for path in tests.rglob("test_*.py")}
+    tiny = re.compile(r"^pytestmark = pytest\.mark\.tiny$", re.M)
+    without = [
+        room.name
+        for room in rooms
+        if not any(tiny.search(path.read_text("utf-8")) for path in room.glob("test_*.py"))
+    ]
+    assert without == []
 
 
 def test_the_page_on_architecture_lists_the_rooms_in_this_order():

@@ -26,6 +26,8 @@ from skdeep.schedules import (
     get_schedule,
 )
 
+pytestmark = pytest.mark.tiny
+
 epochs = st.integers(1, 8)
 steps = st.integers(1, 7)
 shares = st.integers(0, 64).map(lambda numerator: numerator / 64)

@@ -125,7 +125,14 @@ def test_l1_adds_its_rate_times_the_signs_of_the_kernels_to_the_gradient():
 def test_l1_adds_nothing_where_a_weight_is_zero():
     gradient = np.array([1.0, 1.0, 1.0, 1.0])
     weights = np.array([0.0, -0.0, 2.0, -1e-300])
-    kernels.add_l1_penalty(weights, gradient, np.empty(4), 0.5)
+    kernels.add_l1_penalty(
+        parameters=weights,
+        gradient=gradient,
+        rate=0.5,
+        mask=np.empty(4, bool),
+        mask_2=np.empty(4, bool),
+        work=np.empty(4),
+    )
     np.testing.assert_array_equal(gradient, [1.0, 1.0, 1.5, 0.5])
 
 
@@ -286,7 +293,7 @@ def test_decay_of_a_long_vector_equals_numpy(dtype, n):
     generator = np.random.default_rng(0)
     parameters, gradient = generator.normal(size=(2, n)).astype(dtype)
     expected = gradient + dtype(0.25) * parameters
-    kernels.add_weight_decay(parameters, gradient, 0.25)
+    kernels.add_weight_decay(parameters, gradient, 0.25, np.empty_like(gradient))
     np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
     shrunk = parameters * dtype(1 - 0.5 * 0.25)
     kernels.decay_parameters(parameters, np.array([0.5]), 0.25)

@@ -142,16 +142,16 @@ def check_places(name, places, end):
         )
 
 
-def write_batch(calls, shared, plan, data, index):
+def write_batch(calls, training, plan, data, index):
     """Write the calls that gather the rows `index`; return x, target and weight.
 
     Parameters
     ----------
-    calls : list of Call
+    calls : Calls
         The program so far.
 
-    shared : dict of str to Buffer or number
-        What every part of the program may read.
+    training : TrainingStep
+        What every part of a training step may read.
 
     plan : BatchPlan
         How to gather.
@@ -167,7 +167,7 @@ def write_batch(calls, shared, plan, data, index):
     x : Buffer or SparseRows
     target, weight : Buffer
     """
-    scope = Scope("batch", calls, shared)
+    scope = Scope("batch", calls, training)
     take = _take_whole if plan.whole else _take_rows
     if plan.sparse:
         x = (_take_whole_sparse if plan.whole else _take_sparse_rows)(
@@ -185,7 +185,7 @@ def write_batch(calls, shared, plan, data, index):
     weight = take(scope, "weight", data.weight, index, kernels.gather_weights)
     for number, augmentation in enumerate(plan.augmentation):
         inner = Scope(
-            f"augmentation_{number + 1}", calls, shared, index=_AUGMENTATION + number
+            f"augmentation_{number + 1}", calls, training, index=_AUGMENTATION + number
         )
         x, target = augmentation.write(inner, x, target)
     return x, target, weight

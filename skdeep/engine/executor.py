@@ -348,11 +348,15 @@ def _can_stand_for(array, other):
 def _record(kernel, named):
     """A call as the compiled executor takes it."""
     arguments = [named[name] for name in kernel.passed]
+    name, first = COMPILED.get(kernel), ()
+    machine = getattr(kernel, "machine", None)
+    if machine is not None:  # the register machine takes the formula as arguments
+        name, first = machine.name, (machine.code, machine.constants)
     return (
-        COMPILED.get(kernel),
-        tuple([getattr(value, "key", value) for value in arguments]),
-        kernel.written_bits,
-        kernel.cut_bits,
+        name,
+        (*first, *[getattr(value, "key", value) for value in arguments]),
+        kernel.written_bits << len(first),
+        kernel.cut_bits << len(first),
         _flops(kernel, named),
         _Callback(kernel, tuple(named.values())),
     )

@@ -2,7 +2,7 @@
 
 import math
 
-from skdeep.engine.program import ROWS, Buffer, Program
+from skdeep.engine.program import ROWS, Buffer, Calls, Program
 from skdeep.engine.sparse_rows import SparseRows
 from skdeep.kernels import native
 
@@ -21,11 +21,10 @@ class ForwardPass:
 
     def __init__(self, network, x, rows):
         self.rows = rows
-        calls, shared = [], {"reserved": {x}}
+        calls = Calls()
+        calls.reserve(x)
         self._x = self._out = x
-        for (_, layer), scope in zip(
-            network.layers, network.scopes(calls, shared), strict=True
-        ):
+        for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
             self._out = layer.infer(scope, self._out)
         self._program = Program(calls, network.dtype)
         self._memory = self._program.allocate(rows)
@@ -91,12 +90,15 @@ class ForwardPasses:
 def sparse_raw_outputs(network, x, out):
     """Write the outputs for every row of a CSR matrix: its entries are not copied."""
     for start in range(0, x.shape[0], _BLOCK):
-        block = x[start : start + _BLOCK]
+        ends = x.indptr[start + 1 : start + 1 + _BLOCK]
+        first = x.indptr[start]
+        entries = slice(first, ends[-1])
+        values, columns, ends = x.data[entries], x.indices[entries], ends - first
         rows = SparseRows(
-            Buffer("x.values", ("nnz",), array=block.data),
-            Buffer("x.columns", ("nnz",), array=block.indices),
-            Buffer("x.row_end", (ROWS,), array=block.indptr[1:]),
+            Buffer("x.values", values.shape, array=values),
+            Buffer("x.columns", columns.shape, array=columns),
+            Buffer("x.row_end", (ROWS,), array=ends),
         )
-        compiled = ForwardPass(network, rows, block.shape[0])
+        compiled = ForwardPass(network, rows, len(ends))
         with compiled.session():
-            out[start : start + _BLOCK] = compiled.run(block.shape[0])
+            out[start : start + _BLOCK] = compiled.run(len(ends))

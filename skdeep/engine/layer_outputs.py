@@ -6,20 +6,10 @@ learned.
 
 import numpy as np
 
-from skdeep.engine.program import ROWS, Buffer, Program
+from skdeep.engine.program import ROWS, Buffer, Calls, Program
 
 # Samples that are gone through at a time.
 _BLOCK = 32
-
-
-class _Everything:
-    """A set of all buffers: no layer may write into the output of another."""
-
-    def add(self, buffer):
-        pass
-
-    def __contains__(self, buffer):
-        return True
 
 
 def output_shapes(network):
@@ -35,13 +25,11 @@ def output_shapes(network):
     shapes : dict of str to tuple of int
         By the names of the layers, those inside of others as ``outer.inner``.
     """
-    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    calls = Calls(keeps_all=True)
     out = Buffer("x", (ROWS, *network.input_shape))
-    for (_, layer), scope in zip(
-        network.layers, network.scopes(calls, shared), strict=True
-    ):
-        out = shared["outputs"][scope.name] = layer.infer(scope, out)
-    return {name: tuple(out.shape[1:]) for name, out in shared["outputs"].items()}
+    for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
+        out = calls.outputs[scope.name] = layer.infer(scope, out)
+    return {name: tuple(out.shape[1:]) for name, out in calls.outputs.items()}
 
 
 def layer_outputs(network, x, name):
@@ -68,16 +56,14 @@ def layer_outputs(network, x, name):
         Where there is no such layer.
     """
     _check_name(name, output_shapes(network))
-    calls, shared = [], {"reserved": _Everything(), "outputs": {}}
+    calls = Calls(keeps_all=True)
     source = out = Buffer("x", (ROWS, *network.input_shape))
-    for (_, layer), scope in zip(
-        network.layers, network.scopes(calls, shared), strict=True
-    ):
+    for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
         out = layer.infer(scope, out)
-        shared["outputs"][scope.name] = out
-        if name in shared["outputs"]:
+        calls.outputs[scope.name] = out
+        if name in calls.outputs:
             break
-    wanted = shared["outputs"][name]
+    wanted = calls.outputs[name]
     outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
     program = Program(calls, network.dtype)
     for rows, arrays in _blocks(program, source, x):
@@ -107,22 +93,22 @@ def output_gradients(network, x, name, d_z):
     outputs, gradients : ndarray of shape (n_samples, ...)
     """
     _check_name(name, output_shapes(network))
-    calls, shared = [], {"reserved": _Everything(), "outputs": {}, "gradients": {}}
+    calls = Calls(keeps_all=True)
     source = out = Buffer("x", (ROWS, *network.input_shape))
     layers = [layer.frozen() for _, layer in network.layers]
-    scopes = list(network.scopes(calls, shared, np.zeros_like(network.parameters)))
+    scopes = list(network.scopes(calls, gradient=np.zeros_like(network.parameters)))
     for layer, scope in zip(layers, scopes, strict=True):
-        out = shared["outputs"][scope.name] = layer.forward(scope, out)
+        out = calls.outputs[scope.name] = layer.forward(scope, out)
     factors = d_out = Buffer("d_z", out.shape)
     for layer, scope in zip(layers[::-1], scopes[::-1], strict=True):
-        shared["gradients"][scope.name] = d_out
-        if name in shared["gradients"]:
+        calls.gradients[scope.name] = d_out
+        if name in calls.gradients:
             break
         layer.backward_parameters(scope, d_out)
-        if name in shared["gradients"]:
+        if name in calls.gradients:
             break
         d_out = layer.backward_input(scope, d_out)
-    wanted, d_out = shared["outputs"][name], shared["gradients"][name]
+    wanted, d_out = calls.outputs[name], calls.gradients[name]
     outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
     gradients = np.empty_like(outputs)
     program = Program(calls, network.dtype)

@@ -6,6 +6,7 @@ optimizer's step, the decay, clipping and a copy of the model are each one call.
 
 import math
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from scipy.linalg.blas import dnrm2
@@ -15,7 +16,7 @@ from skdeep import kernels
 from skdeep.engine.batch import BatchPlan, write_batch
 from skdeep.engine.inference import ForwardPasses, sparse_raw_outputs
 from skdeep.engine.layer_outputs import layer_outputs
-from skdeep.engine.program import ROWS, Buffer, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope, TrainingStep
 from skdeep.engine.threads import single_threaded_blas
 from skdeep.engine.update import Settings, write_update
 from skdeep.validation.messages import plain
@@ -46,6 +47,7 @@ class StepMemory:
         self.stream = kernels.PhiloxStream(key)
         self.gradient = np.zeros_like(network.parameters)
         self.step = np.zeros(1, dtype=np.int64)
+        self.steps_before_optimizer = 0
         self.learning_rate = np.zeros(1)
         self.total = np.zeros(1)
         self.index = np.zeros(batch_size, dtype=np.intp)
@@ -254,8 +256,8 @@ class Network:
 
     def training_program(self, plan, data, memory):
         """The program of one training step: batch, forward, backward, update."""
-        calls, shared = self._gradient_calls(plan, data, memory)
-        write_update(calls, shared, self, memory)
+        calls, training = self._gradient_calls(plan, data, memory)
+        write_update(calls, training, self, memory)
         return Program(calls, self.dtype)
 
     def gradient_program(self, plan, data, memory):
@@ -268,7 +270,7 @@ class Network:
         # the layers behind the last that has statistics do not matter
         names = [name for name, _ in self._states]
         n = 1 + max(i for i, (name, _) in enumerate(self.layers) if name in names)
-        calls = []
+        calls = Calls()
         self._write_forward(calls, layers[:n], plan, data, memory)
         return Program(calls, self.dtype)
 
@@ -325,7 +327,7 @@ class Network:
 
         return objective
 
-    def scopes(self, calls, shared, gradient=None):
+    def scopes(self, calls, training=None, gradient=None):
         """A scope for each layer, with its variables as buffers."""
         for index, (name, _) in enumerate(self.layers):
             addresses = [a for a in self._specifications if a[0] == name]
@@ -333,7 +335,7 @@ class Network:
             yield Scope(
                 name,
                 calls,
-                shared,
+                training,
                 index=_FIRST_LAYER + index,
                 parameters=_buffers(self._arrays, self.parameters, addresses),
                 gradients=_buffers(self._arrays, gradient, addresses, "d_"),
@@ -341,38 +343,40 @@ class Network:
             )
 
     def _gradient_calls(self, plan, data, memory):
-        calls, layers = [], [layer for _, layer in self.layers]
-        out, target, scopes, shared = self._write_forward(calls, layers, plan, data, memory)
-        scope = Scope("loss", calls, shared)
-        losses, d_out = self.loss.emit(scope, out, target, shared["weight"])
+        calls, layers = Calls(), [layer for _, layer in self.layers]
+        out, target, scopes, training = self._write_forward(
+            calls, layers, plan, data, memory
+        )
+        scope, weight = Scope("loss", calls, training), training.weight
+        losses, d_out = self.loss.emit(scope, out, target, weight)
         total = Buffer("total", (1,), array=memory.total)
-        scope.call(kernels.sum_losses, losses=losses, weight=shared["weight"], total=total)
+        scope.call(kernels.sum_losses, losses=losses, weight=weight, total=total)
         # nothing below the first layer with parameters needs a gradient
         first = next(i for i, scope in enumerate(scopes) if scope.parameters)
         for i in range(len(layers) - 1, first - 1, -1):
             layers[i].backward_parameters(scopes[i], d_out)
             if i > first:
                 d_out = layers[i].backward_input(scopes[i], d_out)
-        return calls, shared
+        return calls, training
 
     def _write_forward(self, calls, layers, plan, data, memory):
         """Write the batch and the first layers; return what the way back needs."""
         self._check_samples(data.x)
-        shared = {
-            "stream": memory.stream,
-            "batch_size": plan.batch_size,
-            "step": Buffer("step", (1,), array=memory.step),
-            "learning_rate": Buffer("learning_rate", (1,), array=memory.learning_rate),
-        }
+        training = TrainingStep(
+            memory.stream,
+            plan.batch_size,
+            Buffer("step", (1,), array=memory.step),
+            Buffer("learning_rate", (1,), array=memory.learning_rate),
+        )
         index = Buffer("index", (ROWS,), array=memory.index)
-        batch = write_batch(calls, shared, plan, data, index)
-        x, target, shared["weight"] = batch
-        shared["reserved"] = {x}
-        scopes = list(self.scopes(calls, shared, memory.gradient))
+        x, target, weight = write_batch(calls, training, plan, data, index)
+        training = replace(training, weight=weight)
+        calls.reserve(x)
+        scopes = list(self.scopes(calls, training, memory.gradient))
         out = x
         for layer, scope in zip(layers, scopes, strict=False):
             out = layer.forward(scope, out)
-        return out, target, scopes, shared
+        return out, target, scopes, training
 
     def _check_samples(self, x):
         if tuple(x.shape[1:]) != self.input_shape:

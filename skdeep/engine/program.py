@@ -5,13 +5,19 @@ arguments were all resolved before. Nothing is allocated and no object graph is 
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from skdeep.engine.executor import bind
-from skdeep.kernels import check_names, scratch_shapes
+from skdeep.kernels import Kernel, check_names, scratch_shapes
 
+#: The lengths of a buffer's axes; a word stands for a number of rows.
+Shape: TypeAlias = tuple[int | str, ...]
 #: Stands for the number of rows of the mini-batch, as the first entry of a shape.
 ROWS = "rows"
 # Layers inside a layer have random numbers of their own: it sets their numbers apart.
@@ -29,47 +35,112 @@ class Buffer:
     """
 
     name: str
-    shape: tuple
+    shape: Shape
     dtype: str | None = None
     array: np.ndarray | None = None
     base: "Buffer | None" = None
 
     @property
-    def owner(self):
+    def owner(self) -> "Buffer":
         """The buffer whose memory this one is."""
         return self if self.base is None else self.base
 
-    def view(self, shape):
+    def view(self, shape: Shape) -> "Buffer":
         """The same memory in another shape of as many numbers."""
         if tuple(shape) == self.shape:
             return self
         return Buffer(self.name, tuple(shape), self.dtype, base=self.owner)
 
-    def array_shape(self, rows):
+    def array_shape(self, rows: int) -> tuple[Any, ...]:
         """The shape with the number of rows filled in."""
         if self.shape[:1] == (ROWS,):
             return (rows, *self.shape[1:])
         return self.shape
 
-    def of(self, array):
+    def of(self, array: np.ndarray) -> np.ndarray:
         """The array of the owner, in this buffer's shape."""
         if self.base is None:
             return array
         # memory of any number of rows may stand for a batch
-        leading = (len(array),) if self.shape[:1] == (ROWS,) else self.shape[:1]
-        return array.reshape(*leading, *self.shape[1:])
+        return array.reshape(self.array_shape(len(array)))
 
 
 @dataclass(frozen=True)
 class Call:
     """One kernel with the values of its arguments: buffers, numbers or None."""
 
-    kernel: object
-    arguments: dict
+    kernel: Kernel
+    arguments: dict[str, Any]
 
     @property
-    def buffers(self):
+    def buffers(self) -> list[Buffer]:
         return [value for value in self.arguments.values() if isinstance(value, Buffer)]
+
+
+class Calls(list[Call]):
+    """A program while it is written: its calls, and what its parts tell each other.
+
+    Parameters
+    ----------
+    keeps_all : bool, default=False
+        Whether no layer may write into the output of another, for who wants to look at
+        the outputs.
+
+    Attributes
+    ----------
+    outputs, gradients : dict of str to Buffer
+        The output of each layer, and the gradient with respect to it, by the layers'
+        names; those of layers inside of others as well.
+    """
+
+    def __init__(self, keeps_all: bool = False):
+        super().__init__()
+        self.keeps_all = keeps_all
+        self.outputs: dict[str, Buffer] = {}
+        self.gradients: dict[str, Buffer] = {}
+        self._reserved: set[Buffer] = set()
+        self._scratch: dict[tuple, Buffer] = {}
+
+    def reserve(self, buffer: Buffer) -> None:
+        """Forbid later calls to overwrite a buffer that somebody will read."""
+        self._reserved.add(buffer.owner)
+
+    def is_reserved(self, buffer: Buffer) -> bool:
+        return self.keeps_all or buffer.owner in self._reserved
+
+    def scratch(self, name: str, shape: Shape, dtype: str | None) -> Buffer:
+        """Memory whose content means nothing between calls: the same for all alike."""
+        buffer = Buffer(name, shape, dtype)
+        return self._scratch.setdefault((name, shape, dtype), buffer)
+
+
+@dataclass(frozen=True)
+class TrainingStep:
+    """What every part of a training step may read.
+
+    Parameters
+    ----------
+    stream : PhiloxStream
+        The random numbers of this training.
+
+    batch_size : int
+        The samples of a full batch.
+
+    step : Buffer
+        The number of the step, 1 for the first.
+
+    learning_rate : Buffer
+        The learning rate of the step.
+
+    weight : Buffer or None, default=None
+        The share of each sample in the batch's mean loss; None before there is a batch.
+    """
+
+    stream: Any
+    batch_size: int
+    step: Buffer
+    learning_rate: Buffer
+    weight: Buffer | None = None
 
 
 class Scope:
@@ -80,37 +151,44 @@ class Scope:
     name : str
         Precedes the names of the buffers made here.
 
-    calls : list of Call
+    calls : Calls
         The program so far; `call` appends to it.
 
-    shared : dict of str to Buffer or number
-        What every part of a training step may read: ``weight``, ``step``,
-        ``learning_rate``, ``stream`` and ``batch_size``.
+    training : TrainingStep or None, default=None
+        What every part of a training step may read; None where nothing is trained.
 
     parameters, gradients, state : dict of str to Buffer
         The variables of this layer, and the gradients of its parameters.
     """
 
     def __init__(
-        self, name, calls, shared, *, index=0, parameters=(), gradients=(), state=()
+        self,
+        name: str,
+        calls: Calls,
+        training: TrainingStep | None = None,
+        *,
+        index: int = 0,
+        parameters: Mapping[str, Buffer] = MappingProxyType({}),
+        gradients: Mapping[str, Buffer] = MappingProxyType({}),
+        state: Mapping[str, Buffer] = MappingProxyType({}),
     ):
         self.name = name
         self.index = index
-        self.shared = shared
+        self.calls = calls
+        self._training = training
         self.parameters = dict(parameters)
         self.gradients = dict(gradients)
         self.state = dict(state)
-        self._calls = calls
-        self._buffers = {}
-        self._children = {}
+        self._buffers: dict[str, Buffer] = {}
+        self._children: dict[str, Scope] = {}
 
-    def buffer(self, name, shape, dtype=None):
+    def buffer(self, name: str, shape: Shape, dtype: str | None = None) -> Buffer:
         """The buffer of this name, made at the first call."""
         if name not in self._buffers:
             self._buffers[name] = Buffer(f"{self.name}.{name}", shape, dtype)
         return self._buffers[name]
 
-    def rename(self, name, buffer):
+    def rename(self, name: str, buffer: Buffer) -> Buffer:
         """The same memory under another name, for what takes a buffer's place."""
         renamed = Buffer(
             f"{self.name}.{name}", buffer.shape, buffer.dtype, base=buffer.owner
@@ -118,23 +196,36 @@ class Scope:
         self._buffers[name] = renamed
         return renamed
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Buffer:
         """A buffer that was made or kept before."""
         return self._buffers[name]
 
-    def keep(self, name, buffer):
+    @property
+    def training(self) -> TrainingStep:
+        """What every part of a training step may read."""
+        if self._training is None:
+            raise ValueError(f"{self.name} asks for a training step, but nothing trains.")
+        return self._training
+
+    def counting(self, step: Buffer) -> "Scope":
+        """This scope for who counts steps in another way."""
+        other = copy(self)
+        other._training = replace(self.training, step=step)
+        return other
+
+    def keep(self, name: str, buffer: Buffer) -> None:
         """Remember a buffer of an earlier layer under a name, for the way back."""
         self._buffers[name] = buffer
         self.reserve(buffer)
 
-    def reserve(self, buffer):
+    def reserve(self, buffer: Buffer) -> None:
         """Forbid later calls to overwrite a buffer that the way back will read."""
-        self.shared.setdefault("reserved", set()).add(buffer.owner)
+        self.calls.reserve(buffer)
 
-    def is_reserved(self, buffer):
-        return buffer.owner in self.shared.get("reserved", ())
+    def is_reserved(self, buffer: Buffer) -> bool:
+        return self.calls.is_reserved(buffer)
 
-    def child(self, name, number):
+    def child(self, name: str, number: int) -> "Scope":
         """The scope of a layer inside this one, with its share of the variables.
 
         It is made at the first call, with the number that its random numbers get.
@@ -143,7 +234,7 @@ class Scope:
             return self._children[name]
         prefix = f"{name}."
 
-        def part(buffers):
+        def part(buffers: dict[str, Buffer]) -> dict[str, Buffer]:
             return {
                 key.removeprefix(prefix): buffer
                 for key, buffer in buffers.items()
@@ -152,8 +243,8 @@ class Scope:
 
         self._children[name] = Scope(
             f"{self.name}.{name}",
-            self._calls,
-            self.shared,
+            self.calls,
+            self._training,
             index=(self.index + 1) * _MOST_CHILDREN + number,
             parameters=part(self.parameters),
             gradients=part(self.gradients),
@@ -161,7 +252,7 @@ class Scope:
         )
         return self._children[name]
 
-    def call(self, kernel, /, **arguments):
+    def call(self, kernel: Kernel, /, **arguments: Any) -> None:
         """Append a call.
 
         Scratch arguments that are not given get buffers of the shapes that the kernel
@@ -170,20 +261,18 @@ class Scope:
         check_names(kernel, arguments)
         if kernel.scratch - arguments.keys():
             arguments |= self._scratch(kernel, arguments)
-        self._calls.append(
+        self.calls.append(
             Call(kernel, {name: arguments[name] for name in kernel.arguments})
         )
 
-    def _scratch(self, kernel, arguments):
+    def _scratch(self, kernel: Kernel, arguments: dict[str, Any]) -> dict[str, Buffer]:
         """Buffers for the scratch arguments that are not given."""
         shapes = {n: b.shape for n, b in arguments.items() if isinstance(b, Buffer)}
-        pool, made = self.shared.setdefault("scratch", {}), {}
-        for name, shape in scratch_shapes(kernel, shapes).items():
-            if name not in arguments:
-                dtype = kernel.declared[name].dtype(None)
-                buffer = Buffer(name, shape, dtype)
-                made[name] = pool.setdefault((name, shape, dtype), buffer)
-        return made
+        return {
+            name: self.calls.scratch(name, shape, kernel.declared[name].dtype(None))
+            for name, shape in scratch_shapes(kernel, shapes).items()
+            if name not in arguments
+        }
 
 
 class Program:
@@ -198,13 +287,13 @@ class Program:
         The type of every buffer that names none.
     """
 
-    def __init__(self, calls, dtype):
+    def __init__(self, calls: Iterable[Call], dtype: type | str | np.dtype):
         self.calls = tuple(calls)
         self.dtype = np.dtype(dtype)
 
-    def allocate(self, rows):
+    def allocate(self, rows: int) -> dict[Buffer, np.ndarray]:
         """Make the memory for batches of up to `rows` rows: a dict from buffer to array."""
-        memory = {}
+        memory: dict[Buffer, np.ndarray] = {}
         for call in self.calls:
             for buffer in call.buffers:
                 owner = buffer.owner
@@ -215,7 +304,7 @@ class Program:
                 memory[buffer] = buffer.of(memory[owner])
         return memory
 
-    def nbytes(self, rows):
+    def nbytes(self, rows: int) -> int:
         """The bytes that `allocate` takes for batches of `rows` rows."""
         own = {b.owner for call in self.calls for b in call.buffers}
         own = {b for b in own if b.array is None}
@@ -224,9 +313,9 @@ class Program:
             for b in own
         )
 
-    def bind(self, memory, rows):
+    def bind(self, memory: Mapping[Buffer, np.ndarray], rows: int) -> Any:
         """Resolve every argument to an array, for batches of exactly `rows` rows."""
-        arrays = {}
+        arrays: dict[Buffer, np.ndarray] = {}
         for call in self.calls:
             for buffer in call.buffers:
                 if buffer not in arrays:
@@ -243,7 +332,7 @@ class Program:
         ]
         return bind(calls, rows, self.dtype)
 
-    def describe(self, rows):
+    def describe(self, rows: int) -> str:
         """The calls, one a line, with the shapes of their arrays."""
         lines = []
         for call in self.calls:
@@ -266,7 +355,7 @@ class Program:
         return "\n".join(f"{i:>{width}}. {line}" for i, line in enumerate(lines, 1))
 
 
-def _zeros(buffer, rows, dtype):
+def _zeros(buffer: Buffer, rows: int, dtype: str | np.dtype) -> np.ndarray:
     shape = buffer.array_shape(rows)
     try:
         return np.zeros(shape, dtype)
@@ -277,7 +366,7 @@ def _zeros(buffer, rows, dtype):
         ) from error
 
 
-def _describe_argument(value, rows):
+def _describe_argument(value: Any, rows: int) -> str:
     if isinstance(value, Buffer):
         shape = "x".join(map(str, value.array_shape(rows)))
         return f"{value.name}[{shape}]"
@@ -286,7 +375,7 @@ def _describe_argument(value, rows):
     return str(value)
 
 
-def _array(buffer, array, rows):
+def _array(buffer: Buffer, array: np.ndarray, rows: int) -> np.ndarray:
     """What an array of any number of rows is to a batch of so many."""
     expected, first = buffer.shape, buffer.shape[0] if buffer.shape else 0
     if first == ROWS:

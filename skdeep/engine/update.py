@@ -6,6 +6,8 @@ norms, and the average of the weights.
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from skdeep import kernels
 from skdeep.engine.program import Buffer, Scope
 
@@ -43,15 +45,15 @@ class Settings:
     weight_averaging: object = None
 
 
-def write_update(calls, shared, network, memory):
+def write_update(calls, training, network, memory):
     """Write the calls that make new weights of the gradient.
 
     Parameters
     ----------
-    calls : list of Call
+    calls : Calls
         The program so far.
 
-    shared : dict of str to Buffer or number
+    training : TrainingStep
         What every part of a training step may read.
 
     network : Network
@@ -61,17 +63,30 @@ def write_update(calls, shared, network, memory):
         The gradient, the optimizer's state and the average.
     """
     state = {name: _buffer(name, array) for name, array in memory.optimizer_state.items()}
-    scope = Scope("optimizer", calls, shared, state=state)
+    scope = Scope("optimizer", calls, training, state=state)
     parameters = _buffer("parameters", network.parameters)
     gradient = _buffer("gradient", memory.gradient)
     _write_clipping(scope, network.settings, gradient)
     _write_penalties(scope, network, memory.gradient)
-    network.optimizer.step(scope, parameters, gradient)
+    network.optimizer.step(
+        _counting_from(scope, memory.steps_before_optimizer), parameters, gradient
+    )
     if network.settings.max_norm is not None:
         _write_norm_limits(scope, network)
     if memory.average is not None:
         average = _buffer("average", memory.average)
         network.settings.weight_averaging.step(scope, parameters, average)
+
+
+def _counting_from(scope, before):
+    """The scope of an optimizer whose first step came after so many of others."""
+    if not before:
+        return scope
+    count = scope.buffer("count", (1,), np.int64)
+    scope.call(
+        kernels.count_steps, count=count, step=scope.training.step, before=float(before)
+    )
+    return scope.counting(count)
 
 
 def _write_clipping(scope, settings, gradient):
@@ -99,7 +114,7 @@ def _write_penalties(scope, network, gradient):
         scope.call(
             kernels.decay_parameters,
             parameters=vectors["parameters"],
-            learning_rate=scope.shared["learning_rate"],
+            learning_rate=scope.training.learning_rate,
             rate=rate,
         )
     else:

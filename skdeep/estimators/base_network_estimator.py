@@ -25,7 +25,7 @@ from skdeep.engine.network import Network, Settings
 from skdeep.estimators.learned import LearnedAttributes
 from skdeep.estimators.validation_data import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
-from skdeep.layers.activation import ACTIVATIONS
+from skdeep.layers.activation import ACTIVATIONS, Activation, PReLU
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.averaged_weights import keep_average, warn_without_average
@@ -37,7 +37,7 @@ from skdeep.training.tasks import FitTasks
 from skdeep.training.trainer import DescentOptions, descend
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input, sum_duplicates
-from skdeep.validation.messages import plain
+from skdeep.validation.messages import naming, plain
 from skdeep.validation.named_parameters import NamedParameters
 from skdeep.validation.notices import warn_user
 
@@ -79,7 +79,7 @@ class BaseNetworkEstimator(
     """
 
     _parameter_constraints = {
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), Activation, PReLU],
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
         "learning_rate": [StrOptions({"auto"}), _POSITIVE],
         "learning_rate_schedule": [StrOptions(set(SCHEDULES)), Schedule],
@@ -201,7 +201,7 @@ class BaseNetworkEstimator(
         return X
 
     @abstractmethod
-    def _present_target(self, y, name="y"):
+    def _present_target(self, y):
         """A user's y without what scikit-learn's validation would let through."""
 
     @abstractmethod
@@ -216,7 +216,10 @@ class BaseNetworkEstimator(
     def _encode_target(self, y, dtype):
         """The targets as the loss takes them, and a `OneHot` or None."""
 
-    def _class_weights(self, y, sample_weight, partial=False):
+    def _learn_class_weights(self, y, sample_weight, partial):
+        """Learn from training targets what `_class_weights` gives."""
+
+    def _class_weights(self, y):
         """A factor for each sample's weight."""
         return 1.0
 
@@ -359,7 +362,8 @@ class BaseNetworkEstimator(
             allow_all_zero_weights=partial,
         )
         sample_weight = of_size_one(sample_weight)
-        weight = sample_weight * self._class_weights(y, sample_weight, partial)
+        self._learn_class_weights(y, sample_weight, partial)
+        weight = sample_weight * self._class_weights(y)
         weight = of_size_one(weight).astype(number_type(X))
         self._loss = self._training_loss(y, sample_weight, number_type(X))
         if not partial:
@@ -397,7 +401,7 @@ class BaseNetworkEstimator(
             )
         same = optimizer is network.optimizer  # a name stands for one object
         if not same and repr(optimizer) != repr(network.optimizer):
-            state.optimizer_state = {}
+            state.begin_optimizer()
         keep_average(network, state, settings)
         network.loss, network.optimizer = self._loss, optimizer
         network.settings = settings
@@ -580,18 +584,20 @@ class BaseNetworkEstimator(
             raise ValueError("y_val or sample_weight_val was given without X_val.")
         if y_val is None:
             raise ValueError("X_val was given without y_val: pass both, or neither.")
-        X_val, y_val = self._validate_input(
-            X_val,
-            self._present_target(y_val, "y_val"),
-            dtypes=dtypes,
-            multi_output=True,
-            y_numeric=self._y_numeric,
-            reset=False,
-        )
-        y_val = self._learn_target(y_val, None, first=False)
-        weight = convert_input(sample_weight_val, name="sample_weight_val")
-        weight = _check_sample_weight(weight, X_val, ensure_non_negative=True)
-        return X_val, y_val, of_size_one(weight)
+        names = {"X": "X_val", "y": "y_val", "sample_weight": "sample_weight_val"}
+        with naming(names):
+            X, y = self._validate_input(
+                X_val,
+                self._present_target(y_val),
+                dtypes=dtypes,
+                multi_output=True,
+                y_numeric=self._y_numeric,
+                reset=False,
+            )
+            y = self._learn_target(y, None, first=False)
+            weight = convert_input(sample_weight_val, name="sample_weight")
+            weight = _check_sample_weight(weight, X, ensure_non_negative=True)
+        return X, y, of_size_one(weight)
 
     # --- predicting ---------------------------------------------------------------
 

@@ -50,8 +50,8 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
 
     # --- targets ------------------------------------------------------------------
 
-    def _present_target(self, y, name="y"):
-        return present_classes(y, name)
+    def _present_target(self, y):
+        return present_classes(y)
 
     def _learn_target(self, y, classes, first):
         loss = self._chosen_loss()
@@ -158,9 +158,10 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
         slope = (of_ones - of_zeros) / (high - low)
         return loss.with_label_weight(np.array([of_zeros - slope * low, slope], dtype))
 
-    def _class_weights(self, y, sample_weight, partial=False):
+    def _learn_class_weights(self, y, sample_weight, partial):
+        self._weight_of_classes = None
         if self.class_weight is None:
-            return 1.0
+            return
         if partial and self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs all samples at once, which partial_fit "
@@ -173,7 +174,7 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 "samples with sample_weight instead."
             )
         if self._target_type == MULTILABEL:
-            return 1.0  # each label's loss is weighed, not the samples
+            return  # each label's loss is weighed, not the samples
         if isinstance(self.class_weight, list):
             raise ValueError(
                 "A list is the class_weight of multilabel targets, a dict for each label, "
@@ -181,7 +182,11 @@ class NetworkClassifier(ClassifierMixin, BaseNetworkEstimator):
                 f"{dict.fromkeys(self.classes_.tolist(), 1.0)}."
             )
         weights = class_weight_vector(self.class_weight, self.classes_, y, sample_weight)
-        return of_size_one(weights)[self._codes(y)]
+        self._weight_of_classes = of_size_one(weights)
+
+    def _class_weights(self, y):
+        weights = self._weight_of_classes
+        return 1.0 if weights is None else weights[self._codes(y)]
 
     def _balanced_class_weight(self, y, sample_weight):
         """What "balanced" means for some samples, as `partial_fit` takes it."""

@@ -85,8 +85,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
     hidden_layer_sizes : int or array-like of int, default=(128,)
         The units of each hidden dense layer; ``()`` for none.
 
-    activation : {"relu", "identity", "logistic", "tanh", "leaky_relu", "elu", "selu", \
-"gelu", "silu", "mish", "softplus", "hard_swish"}, default="relu"
+    activation : {activations}, Activation or PReLU, default="relu"
         The function after each convolution and hidden layer;
         `skdeep.layers.Activation` has formulas.
 
@@ -263,8 +262,7 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
     hidden_layer_sizes : int or array-like of int, default=(128,)
         The units of each hidden dense layer; ``()`` for none.
 
-    activation : {"relu", "identity", "logistic", "tanh", "leaky_relu", "elu", "selu", \
-"gelu", "silu", "mish", "softplus", "hard_swish"}, default="relu"
+    activation : {activations}, Activation or PReLU, default="relu"
         The function after each convolution and hidden layer;
         `skdeep.layers.Activation` has formulas.
 

@@ -5,7 +5,6 @@ import numpy as np
 from skdeep.estimators.mlp import hidden_sizes
 from skdeep.initializers import get_initializer
 from skdeep.layers import (
-    Activation,
     AveragePool,
     BatchNorm,
     Conv,
@@ -18,6 +17,7 @@ from skdeep.layers import (
     Rescaling,
     SpatialDropout,
 )
+from skdeep.layers.activation import activation_layers, activation_name
 from skdeep.validation.messages import plain
 
 #: The layers that `pool` and `global_pool` name.
@@ -49,7 +49,9 @@ def convolutional_network(estimator, n_outputs, input_shape, holds_bytes):
     filters = _counts("filters", estimator.filters)
     sizes = hidden_sizes(estimator.hidden_layer_sizes)
     blocks, hidden, last = _dropout_rates(estimator.dropout, len(filters), len(sizes))
-    initializer = get_initializer(estimator.kernel_initializer, estimator.activation)
+    initializer = get_initializer(
+        estimator.kernel_initializer, activation_name(estimator.activation)
+    )
 
     layers = []
     if holds_bytes:
@@ -122,9 +124,5 @@ def _dropout_rates(dropout, n_blocks, n_hidden):
 
 
 def _normalized_activation(estimator, number):
-    layers, activation = [], estimator.activation
-    if estimator.batch_norm:
-        layers.append((f"batch_norm_{number}", BatchNorm()))
-    if activation != "identity":
-        layers.append((f"{activation}_{number}", Activation(activation)))
-    return layers
+    norm = [(f"batch_norm_{number}", BatchNorm())] if estimator.batch_norm else []
+    return norm + activation_layers(estimator.activation, number)

@@ -1,8 +1,12 @@
 """The documentation of parameters and attributes that all network estimators share."""
 
+from skdeep.kernels.formulas.activations import NAMED_ACTIVATIONS
+from skdeep.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
+from skdeep.optimizers import OPTIMIZERS
+from skdeep.schedules import SCHEDULES
+
 PARAMETERS = """
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
-"nadam", "amsgrad", "lbfgs"} or Optimizer, default="adam"
+    optimizer : {optimizers} or Optimizer, default="adam"
         How the weights follow the gradient. An instance of a class of
         `skdeep.optimizers` has parameters of its own, which a grid search reaches as
         ``optimizer__momentum``.
@@ -11,8 +15,7 @@ PARAMETERS = """
         The learning rate at the start, times what the schedule says; ``"auto"`` is the
         optimizer's own.
 
-    learning_rate_schedule : {"constant", "step", "exponential", "inverse_scaling", \
-"cosine", "one_cycle", "warmup_cosine", "plateau"} or Schedule, default="constant"
+    learning_rate_schedule : {schedules} or Schedule, default="constant"
         How the learning rate changes while training.
 
     batch_size : "auto", "full" or int, default="auto"
@@ -201,15 +204,20 @@ CLASSIFIER_ATTRIBUTES = """
         The classes, or the numbers of the labels.
 """
 
+
+def _names(*names):
+    return "{" + ", ".join(f'"{name}"' for name in names) + "}"
+
+
+_TABLES = {"optimizers": _names(*OPTIMIZERS), "schedules": _names(*SCHEDULES)}
+
 _CLASSIFIER = {
-    "losses": '{"auto", "cross_entropy", "hinge", "squared_hinge", "focal", '
-    '"kl_divergence"}',
+    "losses": _names("auto", *CLASSIFICATION_LOSSES),
     "loss_note": '``"auto"`` is cross entropy. The hinge losses give no probabilities.',
     "classifier_parameters": CLASSIFIER_PARAMETERS,
 }
 _REGRESSOR = {
-    "losses": '{"auto", "squared_error", "absolute_error", "huber", "log_cosh", '
-    '"quantile", "poisson"}',
+    "losses": _names("auto", *REGRESSION_LOSSES),
     "loss_note": '``"auto"`` is the squared error.',
     "classifier_parameters": "",
 }
@@ -241,12 +249,16 @@ def document(*, classifier):
         texts = _CLASSIFIER if classifier else _REGRESSOR
         convolutional = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
         texts = texts | (_CONVOLUTIONAL if convolutional else _PERCEPTRON)
-        for name, text in {"dropout": DROPOUT, **texts}.items():
+        for name, text in {"dropout": DROPOUT, **_TABLES, **texts}.items():
             parameters = parameters.replace(f"{{{name}}}", text)
         attributes = (CLASSIFIER_ATTRIBUTES if classifier else "") + ATTRIBUTES
-        cls.__doc__ = cls.__doc__.replace("{parameters}", parameters.strip()).replace(
-            "{attributes}", attributes.strip()
-        )
+        filled = {
+            "parameters": parameters.strip(),
+            "attributes": attributes.strip(),
+            "activations": _names("identity", *NAMED_ACTIVATIONS),
+        }
+        for name, text in filled.items():
+            cls.__doc__ = cls.__doc__.replace(f"{{{name}}}", text)
         return cls
 
     return fill

@@ -9,7 +9,8 @@ from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.estimator_docstrings import document
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.initializers import get_initializer
-from skdeep.layers import Activation, BatchNorm, Dense, Dropout
+from skdeep.layers import BatchNorm, Dense, Dropout
+from skdeep.layers.activation import activation_layers, activation_name
 from skdeep.validation.messages import plain
 
 _HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
@@ -61,20 +62,20 @@ def multilayer_perceptron(estimator, n_outputs):
     # He's variance keeps signals alive from hidden layer to hidden layer, but on a few
     # standardized features it makes random ones so large that small data cannot mend
     # them: there, Glorot's generalizes better (measured on wine and digits).
-    before_input = activation if activation == "selu" else "identity"
-    activations = [before_input, *[activation] * (len(sizes) - 1)]
+    follows = activation_name(activation)
+    before_input = follows if follows == "selu" else "identity"
+    followers = [before_input, *[follows] * (len(sizes) - 1)]
 
     layers = []
     if estimator.input_dropout:
         layers.append(("input_dropout", Dropout(estimator.input_dropout)))
     for number, (units, rate) in enumerate(zip(sizes, rates, strict=True), 1):
-        initializer = get_initializer(estimator.kernel_initializer, activations[number - 1])
+        initializer = get_initializer(estimator.kernel_initializer, followers[number - 1])
         dense = Dense(units, use_bias=not batch_norm, kernel_initializer=initializer)
         layers.append((f"dense_{number}", dense))
         if batch_norm:
             layers.append((f"batch_norm_{number}", BatchNorm()))
-        if activation != "identity":
-            layers.append((f"{activation}_{number}", Activation(activation)))
+        layers += activation_layers(activation, number)
         if rate:
             layers.append((f"dropout_{number}", Dropout(rate)))
     initializer = get_initializer(estimator.kernel_initializer, "identity")
@@ -95,9 +96,9 @@ class MLPClassifier(NetworkClassifier):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         The units of each hidden layer; ``()`` is a linear model.
 
-    activation : {"relu", "identity", "logistic", "tanh", "leaky_relu", "elu", "selu", \
-"gelu", "silu", "mish", "softplus", "hard_swish"}, default="relu"
-        The function after each hidden layer; `skdeep.layers.Activation` has formulas.
+    activation : {activations}, Activation or PReLU, default="relu"
+        The function after each hidden layer, by its name or as a layer:
+        `skdeep.layers.Activation` has formulas, and takes your own.
 
     {parameters}
 
@@ -213,9 +214,9 @@ class MLPRegressor(NetworkRegressor):
     hidden_layer_sizes : int or array-like of int, default=(100,)
         The units of each hidden layer; ``()`` is a linear model.
 
-    activation : {"relu", "identity", "logistic", "tanh", "leaky_relu", "elu", "selu", \
-"gelu", "silu", "mish", "softplus", "hard_swish"}, default="relu"
-        The function after each hidden layer; `skdeep.layers.Activation` has formulas.
+    activation : {activations}, Activation or PReLU, default="relu"
+        The function after each hidden layer, by its name or as a layer:
+        `skdeep.layers.Activation` has formulas, and takes your own.
 
     {parameters}
 

@@ -22,8 +22,8 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
     _y_numeric = True
     _task = "regression"
 
-    def _present_target(self, y, name="y"):
-        return present_numbers(y, name)
+    def _present_target(self, y):
+        return present_numbers(y)
 
     def _learn_target(self, y, classes, first):
         y = check_numbers(y)

@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.base import is_regressor
 from sklearn.metrics import check_scoring
 
+from skdeep.validation.messages import naming
+
 # The numbers of targets that are made of numbers of classes at a time.
 _BLOCK_NUMBERS = 1 << 20
 
@@ -91,9 +93,10 @@ def validation_on(estimator, X, y, sample_weight):
         better. Outputs that are not finite have an infinite loss, and are not scored.
     """
     network = estimator.network_
-    target, one_hot = estimator._encode_target(y, network.dtype)
+    with naming({"y": "y_val"}):
+        target, one_hot = estimator._encode_target(y, network.dtype)
     samples = estimator._as_samples(X)
-    weight = sample_weight * estimator._class_weights(y, sample_weight)
+    weight = sample_weight * estimator._class_weights(y)
     # It predicts with the network in training, without the names of features that X
     # has no more.
     view = copy.copy(estimator)

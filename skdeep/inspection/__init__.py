@@ -7,6 +7,7 @@ from skdeep.inspection.convolution_steps import (
 )
 from skdeep.inspection.feature_maps import ActivationDisplay, KernelDisplay
 from skdeep.inspection.grad_cam import GradCAM, grad_cam
+from skdeep.inspection.gradient_check import check_gradient
 from skdeep.inspection.gradient_flow import GradientFlowReport
 from skdeep.inspection.learning_rate import LearningRateRangeTest, learning_rate_range_test
 from skdeep.inspection.margin import MarginDisplay
@@ -20,6 +21,7 @@ __all__ = [
     "KernelDisplay",
     "LearningRateRangeTest",
     "MarginDisplay",
+    "check_gradient",
     "explain_convolution",
     "grad_cam",
     "learning_rate_range_test",

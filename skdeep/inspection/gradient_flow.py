@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from skdeep.engine.batch import TrainingData
 from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.layers.activation import activation_name
 from skdeep.training.gradient_recording import (
     DEAD_SLOPE,
     FLOW_NAMES,
@@ -179,7 +180,7 @@ class GradientFlowReport:
             measured,
             losses,
             diverged,
-            getattr(estimator, "activation", None),
+            _activation_of(estimator),
             bool(getattr(estimator, "batch_norm", False)),
         )
 
@@ -438,3 +439,8 @@ def _cell(name, value):
     if np.isnan(value):
         return "-"
     return f"{value:.0%}" if name in ("dead", "saturated") else f"{value:.1e}"
+
+
+def _activation_of(estimator):
+    activation = getattr(estimator, "activation", None)
+    return None if activation is None else activation_name(activation)

@@ -1,6 +1,7 @@
 """Layers: small immutable descriptions that write kernel calls."""
 
-from skdeep.layers.activation import Activation
+from skdeep.layers import activation
+from skdeep.layers.activation import *
 from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
 from skdeep.layers.dropout import Dropout, SpatialDropout
@@ -12,7 +13,7 @@ from skdeep.layers.residual import Residual
 from skdeep.layers.shape import Flatten, Reshape
 
 __all__ = [
-    "Activation",
+    *activation.__all__,
     "AveragePool",
     "BatchNorm",
     "Conv",

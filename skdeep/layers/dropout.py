@@ -56,9 +56,9 @@ class Dropout(Layer):
         scope.call(
             kernels.dropout_forward,
             x=x,
-            stream=scope.shared["stream"],
+            stream=scope.training.stream,
             layer=scope.index,
-            step=scope.shared["step"],
+            step=scope.training.step,
             rate=float(self.rate),
             keep=keep,
             out=out,
@@ -118,9 +118,9 @@ class SpatialDropout(Layer):
         scope.call(
             kernels.spatial_dropout_forward,
             x=by_place(x),
-            stream=scope.shared["stream"],
+            stream=scope.training.stream,
             layer=scope.index,
-            step=scope.shared["step"],
+            step=scope.training.step,
             rate=float(self.rate),
             keep=scope.buffer("keep", channels),
             out=by_place(out),

@@ -1,10 +1,12 @@
 """What a layer is: a small immutable description that writes kernel calls."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from skdeep.initializers import INITIALIZERS
+from skdeep.engine.program import Buffer, Scope
+from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.validation.named_parameters import NamedParameters
 
 
@@ -24,8 +26,8 @@ class Parameter:
         Whether weight decay acts on it: on kernels, not on biases, scales and shifts.
     """
 
-    shape: tuple
-    initializer: object
+    shape: tuple[int, ...]
+    initializer: Initializer
     decays: bool
 
 
@@ -42,7 +44,7 @@ class State:
         The value of every entry before training.
     """
 
-    shape: tuple
+    shape: tuple[int, ...]
     initial: float
 
 
@@ -54,49 +56,49 @@ class Layer(NamedParameters, BaseEstimator):
     and those of backpropagation with `backward_parameters`, then `backward_input`.
     """
 
-    _parameter_constraints = {}
-    _named_objects = {"kernel_initializer": INITIALIZERS}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    _named_objects: ClassVar[dict[str, Any]] = {"kernel_initializer": INITIALIZERS}
 
     @property
-    def is_random(self):
+    def is_random(self) -> bool:
         """Whether training computes something else at every step."""
         return False
 
-    def output_shape(self, input_shape):
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of one sample's output, from that of its input."""
         return input_shape
 
-    def parameters(self, input_shape):
+    def parameters(self, input_shape: tuple[int, ...]) -> dict[str, Parameter]:
         """The trained arrays: a dict from name to `Parameter`."""
         return {}
 
-    def state(self, input_shape):
+    def state(self, input_shape: tuple[int, ...]) -> dict[str, State]:
         """The arrays kept besides: a dict from name to `State`."""
         return {}
 
-    def least_rows(self, input_shape):
+    def least_rows(self, input_shape: tuple[int, ...]) -> int:
         """The fewest rows of a batch that can be learned from."""
         return 1
 
-    def frozen(self):
+    def frozen(self) -> "Layer":
         """A layer that does in training what this one does in prediction."""
         return self
 
-    def with_plain_statistics(self):
+    def with_plain_statistics(self) -> "Layer":
         """The layer with a state that weighs all batches alike, the first and the last."""
         return self
 
-    def forward(self, scope, x):
+    def forward(self, scope: Scope, x: Buffer) -> Buffer:
         """Write the calls from the input `x` on in training; return the output buffer."""
         raise NotImplementedError(f"{type(self).__name__} must define forward.")
 
-    def infer(self, scope, x):
+    def infer(self, scope: Scope, x: Buffer) -> Buffer:
         """Write the calls of prediction; return the output buffer."""
         return self.forward(scope, x)
 
-    def backward_parameters(self, scope, d_out):
+    def backward_parameters(self, scope: Scope, d_out: Buffer) -> None:
         """Write the calls that compute the gradients of the parameters."""
 
-    def backward_input(self, scope, d_out):
+    def backward_input(self, scope: Scope, d_out: Buffer) -> Buffer:
         """Write the calls of the gradient with respect to the input; return its buffer."""
         raise NotImplementedError(f"{type(self).__name__} must define backward_input.")

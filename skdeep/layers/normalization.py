@@ -86,9 +86,9 @@ class BatchNorm(Layer):
         scope.call(
             kernels.batch_norm_forward,
             x=x,
-            weight=scope.shared["weight"],
-            step=scope.shared["step"],
-            batch_size=scope.shared["batch_size"],
+            weight=scope.training.weight,
+            step=scope.training.step,
+            batch_size=scope.training.batch_size,
             momentum=float(self.momentum),
             epsilon=float(self.epsilon),
             share=scope.buffer("share", x.shape[:-1]),

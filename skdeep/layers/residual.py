@@ -160,7 +160,7 @@ class Residual(Composition, Layer):
         scope.keep("x", x)
         layers, shortcut, shortcut_scope = self._scopes(scope)
         branch = x
-        outputs = scope.shared.get("outputs", {})
+        outputs = scope.calls.outputs
         for layer, inner in layers:
             branch = outputs[inner.name] = getattr(layer, method)(inner, branch)
         other = x
@@ -176,7 +176,7 @@ class Residual(Composition, Layer):
     def backward_parameters(self, scope, d_out):
         layers, shortcut, shortcut_scope = self._scopes(scope)
         scope.reserve(d_out)  # both ways back start from it
-        gradients = scope.shared.get("gradients", {})
+        gradients = scope.calls.gradients
         if shortcut is not None:
             shortcut.backward_parameters(shortcut_scope, d_out)
             gradients[shortcut_scope.name] = d_out

@@ -5,7 +5,6 @@ labels of multilabel targets. With several independent outputs, a sample's loss 
 mean over them.
 """
 
-from copy import copy
 from numbers import Real
 
 import numpy as np
@@ -13,8 +12,23 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
 from skdeep import kernels
-from skdeep.engine.program import Buffer
-from skdeep.losses.base import KernelLoss, Loss
+from skdeep.formulas import logistic, maximum, softplus, where
+from skdeep.losses.base import FormulaLoss, KernelLoss, Loss
+
+__all__ = [
+    "CLASSIFICATION_LOSSES",
+    "CrossEntropy",
+    "Focal",
+    "Hinge",
+    "KLDivergence",
+    "MulticlassHinge",
+    "SigmoidCrossEntropy",
+    "SigmoidFocal",
+    "SoftmaxCrossEntropy",
+    "SoftmaxFocal",
+    "SquaredHinge",
+    "smooth",
+]
 
 _GAMMA = [Interval(Real, 0, None, closed="left")]
 
@@ -31,20 +45,8 @@ class _Softmax(KernelLoss):
         return log_softmax(z, axis=1)
 
 
-class _IndependentOutputs(KernelLoss):
-    """A loss whose kernel takes weights of labels."""
-
+class _IndependentOutputs(FormulaLoss):
     task = "classification"
-
-    def with_label_weight(self, label_weight):
-        weighted = copy(self)
-        weighted.label_weight = label_weight
-        return weighted
-
-    def _kernel_parameters(self):
-        array = self.label_weight
-        buffer = None if array is None else Buffer("label_weight", array.shape, array=array)
-        return super()._kernel_parameters() | {"label_weight": buffer}
 
 
 class _Sigmoid(_IndependentOutputs):
@@ -80,7 +82,8 @@ class SoftmaxCrossEntropy(_Softmax):
 class SigmoidCrossEntropy(_Sigmoid):
     """log(1 + exp(z)) - t z: what `CrossEntropy` is for two classes, and for labels."""
 
-    kernel = kernels.sigmoid_cross_entropy
+    def formula(self, z, target):
+        return softplus(z) - target * z, logistic(z) - target
 
 
 class CrossEntropy(Loss):
@@ -139,7 +142,14 @@ class SigmoidFocal(_Gamma, _Sigmoid):
         How strongly well-classified samples are discounted.
     """
 
-    kernel = kernels.sigmoid_focal
+    def formula(self, z, target):
+        p, q = logistic(z), logistic(-z)
+        surprise_p, surprise_q = softplus(-z), softplus(z)  # -log p and -log q
+        right = target * q**self.gamma
+        wrong = (1 - target) * p**self.gamma
+        loss = right * surprise_p + wrong * surprise_q
+        d_wrong = wrong * (self.gamma * q * surprise_q + p)
+        return loss, d_wrong - right * (self.gamma * p * surprise_p + q)
 
 
 class Focal(Loss):
@@ -218,7 +228,10 @@ class Hinge(_IndependentOutputs):
     array([0. , 1.5])
     """
 
-    kernel = kernels.hinge
+    def formula(self, z, target):
+        side = target * 2 - 1
+        loss = maximum(1 - side * z, 0)
+        return loss, where(loss > 0, -side, 0)
 
 
 class SquaredHinge(_IndependentOutputs):
@@ -236,7 +249,10 @@ class SquaredHinge(_IndependentOutputs):
     array([2.25])
     """
 
-    kernel = kernels.squared_hinge
+    def formula(self, z, target):
+        side = target * 2 - 1
+        margin = maximum(1 - side * z, 0)
+        return margin * margin, side * margin * -2
 
 
 class MulticlassHinge(Loss):
@@ -301,3 +317,13 @@ def smooth(target, label_smoothing, n_classes=None):
     return (1 - label_smoothing) * target + np.asarray(
         label_smoothing / n_classes, dtype=target.dtype
     )
+
+
+#: By name.
+CLASSIFICATION_LOSSES = {
+    "cross_entropy": CrossEntropy(),
+    "focal": Focal(),
+    "hinge": Hinge(),
+    "kl_divergence": KLDivergence(),
+    "squared_hinge": SquaredHinge(),
+}

@@ -1,15 +1,37 @@
 """Losses of regressors. With several targets, a sample's loss is the mean over them."""
 
+import math
 from numbers import Real
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from skdeep import kernels
-from skdeep.losses.base import KernelLoss, Loss
+from skdeep.formulas import (
+    exp,
+    log1p_of_share,
+    maximum,
+    minimum,
+    sign,
+    tanh,
+    where,
+    xlogy,
+)
+from skdeep.losses.base import FormulaLoss
+
+__all__ = [
+    "REGRESSION_LOSSES",
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Huber",
+    "LogCosh",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "Tweedie",
+]
 
 
-class _RegressionLoss(KernelLoss):
+class _RegressionLoss(FormulaLoss):
     task = "regression"
 
 
@@ -24,7 +46,9 @@ class SquaredError(_RegressionLoss):
     array([4.5])
     """
 
-    kernel = kernels.squared_error
+    def formula(self, z, target):
+        error = z - target
+        return error * error * 0.5, error
 
 
 class AbsoluteError(_RegressionLoss):
@@ -38,7 +62,9 @@ class AbsoluteError(_RegressionLoss):
     array([3.])
     """
 
-    kernel = kernels.absolute_error
+    def formula(self, z, target):
+        error = z - target
+        return abs(error), sign(error)
 
 
 class Huber(_RegressionLoss):
@@ -63,11 +89,16 @@ class Huber(_RegressionLoss):
     array([2.5])
     """
 
-    kernel = kernels.huber
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
 
     def __init__(self, delta=1.0):
         self.delta = delta
+
+    def formula(self, z, target):
+        # with c the error cut to [-delta, delta], both cases are c (e - c / 2)
+        error = z - target
+        cut = maximum(minimum(error, self.delta), -self.delta)
+        return (error - cut * 0.5) * cut, cut
 
 
 class LogCosh(_RegressionLoss):
@@ -81,7 +112,12 @@ class LogCosh(_RegressionLoss):
     array([2.3093])
     """
 
-    kernel = kernels.log_cosh
+    def formula(self, z, target):
+        # log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log 2
+        error = z - target
+        distance = abs(error)
+        loss = distance + log1p_of_share(exp(distance * -2)) - math.log(2)
+        return loss, tanh(error)
 
 
 class Quantile(_RegressionLoss):
@@ -104,14 +140,18 @@ class Quantile(_RegressionLoss):
     array([0.9, 0.1])
     """
 
-    kernel = kernels.quantile
     _parameter_constraints = {"quantile": [Interval(Real, 0, 1, closed="neither")]}
 
     def __init__(self, quantile=0.5):
         self.quantile = quantile
 
+    def formula(self, z, target):
+        error = z - target
+        slope = sign(error) * 0.5 + (0.5 - self.quantile)
+        return error * slope, slope
 
-class EpsilonInsensitive(Loss):
+
+class EpsilonInsensitive(_RegressionLoss):
     """max(0, |e| - epsilon) with e = z - y, or its square: small errors cost nothing.
 
     Parameters
@@ -134,7 +174,6 @@ class EpsilonInsensitive(Loss):
     array([0. , 1.5])
     """
 
-    task = "regression"
     _parameter_constraints = {
         "epsilon": [Interval(Real, 0, None, closed="left")],
         "squared": ["boolean"],
@@ -144,15 +183,19 @@ class EpsilonInsensitive(Loss):
         self.epsilon = epsilon
         self.squared = squared
 
-    def value(self, target, z):
-        rest = np.maximum(np.abs(z - target) - self.epsilon, 0)
-        return np.mean(rest * rest if self.squared else rest, axis=1)
+    @property
+    def formula(self):
+        return self._squared_tube if self.squared else self._tube
 
-    def gradient(self, target, z):
+    def _tube(self, z, target):
         error = z - target
-        rest = np.maximum(np.abs(error) - self.epsilon, 0)
-        slope = 2 * rest if self.squared else (rest > 0)
-        return np.sign(error) * slope / z.shape[1]
+        rest = maximum(abs(error) - self.epsilon, 0)
+        return rest, where(rest > 0, sign(error), 0)
+
+    def _squared_tube(self, z, target):
+        error = z - target
+        rest = maximum(abs(error) - self.epsilon, 0)
+        return rest * rest, sign(error) * (2 * rest)
 
 
 class Poisson(_RegressionLoss):
@@ -172,15 +215,80 @@ class Poisson(_RegressionLoss):
     array([0.])
     """
 
-    kernel = kernels.poisson
+    def formula(self, z, target):
+        mean = exp(z)
+        return mean - target * z + xlogy(target, target) - target, mean - target
 
     def inverse_link(self, z):
         return np.exp(z)
 
     def check_target(self, target):
-        if target.size and target.min() < 0:
-            raise ValueError(
-                "The loss 'poisson' needs targets y >= 0, such as counts; the smallest "
-                f"is {target.min():.6g}. Use 'squared_error' or another loss for "
-                "targets that may be negative."
-            )
+        _check_not_negative(target, "poisson", "counts")
+
+
+class Tweedie(_RegressionLoss):
+    """Half the Tweedie deviance, for amounts, many of them zero; predictions are exp(z).
+
+    For 1 < power < 2 targets are sums of a random number of positive amounts, such as the
+    claims of a year or a day's rain. With m = exp(z),
+    y^(2 - power) / ((1 - power) (2 - power)) - y m^(1 - power) / (1 - power)
+    + m^(2 - power) / (2 - power), which is zero where m = y.
+
+    Parameters
+    ----------
+    power : float, default=1.5
+        The variance grows like mean^power, in (1, 2): 1 would be Poisson's, 2 the gamma
+        distribution's.
+
+    References
+    ----------
+    Jørgensen (1987). "Exponential dispersion models". J. R. Statist. Soc. B 49.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.losses import Tweedie
+    >>> Tweedie(power=1.5).value(np.array([[4.0], [0.0]]), np.log([[4.0], [1.0]])).round(12)
+    array([0., 2.])
+    """
+
+    _parameter_constraints = {"power": [Interval(Real, 1, 2, closed="neither")]}
+
+    def __init__(self, power=1.5):
+        self.power = power
+
+    def formula(self, z, target):
+        first, second = 1 - self.power, 2 - self.power
+        loss = (
+            target**second * (1 / (first * second))
+            - target * exp(z * first) * (1 / first)
+            + exp(z * second) * (1 / second)
+        )
+        return loss, exp(z * second) - target * exp(z * first)
+
+    def inverse_link(self, z):
+        return np.exp(z)
+
+    def check_target(self, target):
+        _check_not_negative(target, "tweedie", "amounts")
+
+
+def _check_not_negative(target, name, kind):
+    if target.size and target.min() < 0:
+        raise ValueError(
+            f"The loss {name!r} needs targets y >= 0, such as {kind}; the smallest "
+            f"is {target.min():.6g}. Use 'squared_error' or another loss for "
+            "targets that may be negative."
+        )
+
+
+#: By name.
+REGRESSION_LOSSES = {
+    "absolute_error": AbsoluteError(),
+    "huber": Huber(),
+    "log_cosh": LogCosh(),
+    "poisson": Poisson(),
+    "quantile": Quantile(),
+    "squared_error": SquaredError(),
+    "tweedie": Tweedie(),
+}

@@ -232,14 +232,14 @@ class BaseScaler(
     def _axes(self, X):
         return checked_axes(self.feature_axes, X)
 
-    def _check_array(self, X, *, writeable):
+    def _check_array(self, X, *, writeable, checks=()):
         if issparse(X) and not self._accepts_sparse():
             raise self._sparse_error(
                 f"{type(self).__name__} would fill in the zeros of sparse X: "
                 f"{self._sparse_hint}, or pass X.toarray()."
             )
         return check_array(
-            sum_duplicates(convert_input(X, allow_nan=self._allows_nan)),
+            sum_duplicates(convert_input(X, allow_nan=self._allows_nan, checks=checks)),
             accept_sparse=("csr", "csc") if self._accepts_sparse() else False,
             accept_large_sparse=True,
             dtype=NUMBERS,
@@ -250,9 +250,12 @@ class BaseScaler(
             input_name="X",
         )
 
-    def _check(self, X, *, reset):
-        """X as an array, with its names and its features learned or compared."""
-        array = self._check_array(X, writeable=not (reset or self.copy))
+    def _check(self, X, *, reset, checks=()):
+        """X as an array, with its names and its features learned or compared.
+
+        `checks` names formats of sparse X whose indices the caller checks.
+        """
+        array = self._check_array(X, writeable=not (reset or self.copy), checks=checks)
         axes = self._axes(array)
         if array.ndim == 2:
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -266,9 +269,9 @@ class BaseScaler(
             self._check_features(array, axes)
         return array
 
-    def _check_scaled(self, X):
+    def _check_scaled(self, X, checks=()):
         """X that is to be scaled back, as an array; it needs no names."""
-        X = self._check_array(X, writeable=not self.copy)
+        X = self._check_array(X, writeable=not self.copy, checks=checks)
         self._check_features(X, self._axes(X))
         return X
 

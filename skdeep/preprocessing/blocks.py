@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skdeep.engine.threads import run_pieces, threads
+from skdeep.validation.inputs import check_places
 from skdeep.validation.messages import plain
 
 #: Values in a block: 512 kB in float32.
@@ -118,10 +119,14 @@ def map_features(function, X, out, axes, parameters):
 
 
 def map_sparse(function, X, out, parameters):
-    """Call function(x, out, *parameters) for all stored values of sparse X and out."""
+    """Call function(x, out, *parameters) for all stored values of sparse X and out.
+
+    A block's indices are checked first, while they come into the cache anyway.
+    """
     columns = column_indices(X)
     for start in range(0, X.nnz, BLOCK):
         block = slice(start, start + BLOCK)
+        check_places(X, block)
         gathered = [None if p is None else p[columns[block]] for p in parameters]
         function(X.data[block], out.data[block], *gathered)
 

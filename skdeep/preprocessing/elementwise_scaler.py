@@ -40,7 +40,7 @@ class ElementwiseScaler(BaseScaler):
             float64. With ``copy=False``, floating-point X itself.
         """
         check_is_fitted(self)
-        return self._map(self._forward, self._check(X, reset=False))
+        return self._map(self._forward, self._check(X, reset=False, checks=self._checks))
 
     def inverse_transform(self, X):
         """Scale features back.
@@ -56,7 +56,12 @@ class ElementwiseScaler(BaseScaler):
             The data in the units of those that were fitted.
         """
         check_is_fitted(self)
-        return self._map(self._backward, self._check_scaled(X))
+        return self._map(self._backward, self._check_scaled(X, self._checks))
+
+    @property
+    def _checks(self):
+        """The sparse formats whose indices are checked on the way; not in place."""
+        return ("csr", "csc") if self.copy else ()
 
     def _take(self, statistics, n_samples):
         super()._take(statistics, n_samples)

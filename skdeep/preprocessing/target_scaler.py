@@ -159,7 +159,8 @@ class TargetScaler(CallbackSupportMixin, MetaEstimatorMixin, RegressorMixin, Bas
         ------
         ValueError
             Where validation targets are in a parameter that cannot be scaled, such as
-            `eval_set` or `validation_data`.
+            `eval_set` or `validation_data`, or the regressor has a
+            `TransformedTargetRegressor`, which would leave them untransformed.
         """
         y = _checked(y)
         self._start(y, sample_weight)
@@ -314,11 +315,8 @@ def _name_of_weights(model):
         return None if inner is None else f"{step}__{inner}"
     if has_fit_parameter(model, "sample_weight"):
         return "sample_weight"
-    # a search, or another wrapper, hands on to its estimator what `fit` is given
-    for name in ("estimator", "regressor"):
-        if hasattr(model, name):
-            return _name_of_weights(getattr(model, name))
-    return None
+    inner = _inner(model)
+    return None if inner is None else _name_of_weights(inner)
 
 
 def _validation_targets(regressor, parameters):
@@ -331,7 +329,37 @@ def _validation_targets(regressor, parameters):
                 "regressor without TargetScaler."
             )
     aliases = _aliases_of_y_val(get_routing_for_object(regressor))
-    return [n for n in parameters if n.split("__")[-1] == "y_val" or n in aliases]
+    names = [n for n in parameters if n.split("__")[-1] == "y_val" or n in aliases]
+    if names and _transforms_targets(regressor):
+        raise ValueError(
+            f"The regressor has a TransformedTargetRegressor, which transforms y but not "
+            f"{names[0]}: its losses would be of other units. Use a TargetScaler with that "
+            "transformer in its place, TargetScaler(TargetScaler(model, scaler=...)), or "
+            f"leave {names[0]} out."
+        )
+    return names
+
+
+def _transforms_targets(model):
+    """Whether scikit-learn transforms targets on their way to the last regressor."""
+    # here, as it takes time of `import skdeep`
+    from sklearn.compose import TransformedTargetRegressor
+
+    while model is not None:
+        if isinstance(model, TransformedTargetRegressor) and not (
+            model.transformer is None and model.func is None
+        ):
+            return True
+        model = _inner(model)
+    return False
+
+
+def _inner(model):
+    """The estimator that a wrapper or a pipeline hands on to, or None."""
+    if isinstance(model, Pipeline):
+        return model.steps[-1][1]
+    # a search, or another wrapper, hands on to its estimator what `fit` is given
+    return getattr(model, "estimator", getattr(model, "regressor", None))
 
 
 def _aliases_of_y_val(routing):

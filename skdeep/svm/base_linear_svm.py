@@ -178,7 +178,7 @@ class BaseLinearSVM(NamedParameters, CallbackSupportMixin, BaseEstimator):
             check_is_fitted(self)
         X = validate_data(
             self,
-            convert_input(X),
+            convert_input(X, checks=("csr",)),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             reset=False,

@@ -59,7 +59,7 @@ class LinearSVM(ClassifierMixin, BaseLinearSVM):
 
     optimizer : {"auto", "interior_point", "newton", "coordinate_descent"}, or a \
 stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
-"nadam", "amsgrad", "lbfgs"), or Optimizer, default="auto"
+"nadam", "amsgrad", "lbfgs", "lion"), or Optimizer, default="auto"
         The first four solve exactly; ``"auto"`` chooses by loss, shape and sparsity. The
         others train a network of one layer with the same objective, in mini-batches.
 

@@ -51,7 +51,7 @@ default="epsilon_insensitive"
 
     optimizer : {"auto", "interior_point", "newton", "coordinate_descent"}, or a \
 stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", \
-"nadam", "amsgrad", "lbfgs"), or Optimizer, default="auto"
+"nadam", "amsgrad", "lbfgs", "lion"), or Optimizer, default="auto"
         As in `LinearSVM`.
 
     fit_intercept : bool, default=True

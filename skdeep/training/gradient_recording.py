@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdeep import kernels
 from skdeep.engine.batch import BatchPlan
 from skdeep.engine.network import StepMemory
 from skdeep.training.series import Series
@@ -215,20 +214,18 @@ def _slopes(network, program):
 
     An activation belongs to the layer with a kernel before it.
     """
-    functions = {
-        backward: function for function, (_, backward) in kernels.ACTIVATIONS.items()
-    }
     calls = {
         call.arguments["d_z"].name: call
         for call in program.calls
-        if call.kernel in functions
+        if call.kernel.__name__.endswith("_backward") and hasattr(call.kernel, "formula")
     }
     ranges, owner, found = network.kernel_ranges(), None, {}
     for name, _ in network.layers:
         owner = name if name in ranges else owner
         call = calls.get(f"{name}.d_z")
         if call is not None and owner is not None:
-            found.setdefault(owner, (functions[call.kernel], call))
+            function = call.kernel.__name__.removesuffix("_backward")
+            found.setdefault(owner, (function, call))
     return found
 
 

@@ -75,6 +75,9 @@ class TrainingState:
     optimizer_state : dict of str to ndarray
         The optimizer's vectors and numbers.
 
+    steps_before_optimizer : int, default=0
+        The steps done by other optimizers, before this one began.
+
     history : dict of str to Series
         What was recorded, an entry for each epoch.
 
@@ -115,6 +118,7 @@ class TrainingState:
     step: int = 0
     first_epoch: int = 0
     optimizer_state: dict = field(default_factory=dict)
+    steps_before_optimizer: int = 0
     history: dict = field(default_factory=dict)
     rates: Runs = field(default_factory=Runs)
     watched: str = "loss"
@@ -140,6 +144,10 @@ class TrainingState:
     def start(self):
         """Begin another call of `fit`, after those before."""
         self.first_epoch, self.ending = self.epoch, ""
+
+    def begin_optimizer(self):
+        """Forget the last optimizer: the next step is the first of another."""
+        self.optimizer_state, self.steps_before_optimizer = {}, self.step
 
     def best_name(self):
         """What the best weights so far are, in words."""

@@ -102,6 +102,7 @@ class Epochs:
         self._memory.optimizer_state |= state.optimizer_state
         state.optimizer_state = self._memory.optimizer_state
         self._memory.step[0] = state.step
+        self._memory.steps_before_optimizer = state.steps_before_optimizer
 
         self._statistics = None
         if state.average is not None:

@@ -22,7 +22,7 @@ _INDEX_TYPES = np.dtype(np.int32), np.dtype(np.int64)
 _UNSIGNED = dict(zip(_INDEX_TYPES, (np.uint32, np.uint64), strict=True))
 
 
-def convert_input(X, *, allow_nan=False, name="X"):
+def convert_input(X, *, allow_nan=False, name="X", checks=()):
     """Bring data to a form that scikit-learn's validation takes for what it is.
 
     Arrays of numbers come back as they are, at the price of two comparisons.
@@ -43,6 +43,11 @@ def convert_input(X, *, allow_nan=False, name="X"):
     name : str, default="X"
         What errors call it.
 
+    checks : tuple of {"csr", "csc"}, default=()
+        Formats of sparse matrices whose indices the caller compares with the shape as it
+        reads them (`check_places`): to read them once more takes a share of the time of
+        what is done with them.
+
     Returns
     -------
     X : ndarray, sparse matrix, or what was given
@@ -57,7 +62,7 @@ def convert_input(X, *, allow_nan=False, name="X"):
     if type(X) is np.ndarray and X.dtype.char in _PLAIN:
         return X
     if issparse(X):
-        return _sound(X, name)
+        return _sound(X, name, checks)
     if isinstance(X, (list, tuple)):
         masked = any(isinstance(row, np.ma.MaskedArray) for row in X)
         X = np.ma.array(X) if masked else np.asarray(X)
@@ -68,6 +73,24 @@ def convert_input(X, *, allow_nan=False, name="X"):
         return X
     too_long = X.dtype.kind == "f" and X.dtype.itemsize > 8
     return _as_float64(X, name) if too_long or X.dtype == object else X
+
+
+def check_places(X, entries=slice(None), name="X"):
+    """Raise a ValueError where indices of a CSR or CSC matrix do not fit its shape.
+
+    Parameters
+    ----------
+    X : CSR or CSC matrix
+        What `convert_input` gave.
+
+    entries : slice, default=slice(None)
+        Which of its entries are looked at.
+
+    name : str, default="X"
+        What errors call it.
+    """
+    stop = X.shape[1] if X.format == "csr" else X.shape[0]
+    _check_range(X.indices[entries], stop, "indices", name)
 
 
 def sum_duplicates(X):
@@ -141,7 +164,7 @@ def _as_float64(X, name):
 # --- sparse matrices ------------------------------------------------------------------
 
 
-def _sound(X, name):
+def _sound(X, name, checks):
     """A sparse matrix in COO, CSR or CSC form whose indices fit."""
     if X.ndim != 2:
         raise ValueError(f"Expected 2D input, got input with shape {X.shape}.")
@@ -152,10 +175,14 @@ def _sound(X, name):
         return X
     _check_compressed(X, name)
     if X.format == "bsr":
-        X = X.tocsr()
-    elif not _is_plain(X):
+        blocks = X.indices[: X.indptr[-1]]
+        _check_range(blocks, X.shape[1] // X.data.shape[2], "indices", name)
+        return X.tocsr()
+    if not _is_plain(X):
         parts = (np.ascontiguousarray(a[: X.indptr[-1]]) for a in (X.data, X.indices))
         X = type(X)((*parts, np.ascontiguousarray(X.indptr)), shape=X.shape)
+    if X.format not in checks:
+        check_places(X, name=name)
     return X
 
 
@@ -173,14 +200,13 @@ def _is_plain(X):
 
 
 def _check_compressed(X, name):
+    """Check all of a CSR, CSC or BSR matrix but the values of its indices."""
     data, indices, indptr = X.data, X.indices, X.indptr
     if indices.ndim != 1 or data.ndim != (3 if X.format == "bsr" else 1):
         _refuse(name, f"indices have shape {indices.shape}, and data {data.shape}")
-    n_major, n_minor = X.shape
-    if X.format == "csc":
-        n_major, n_minor = n_minor, n_major
-    elif X.format == "bsr":
-        n_major, n_minor = n_major // data.shape[1], n_minor // data.shape[2]
+    n_major = X.shape[1] if X.format == "csc" else X.shape[0]
+    if X.format == "bsr":
+        n_major //= data.shape[1]
     if indices.dtype.kind not in "iu" or indptr.dtype.kind not in "iu":
         _refuse(name, f"its indices are of type {indices.dtype} and {indptr.dtype}")
     if indptr.shape != (n_major + 1,):
@@ -194,7 +220,6 @@ def _check_compressed(X, name):
             f"indptr ends at {n_entries}, but there are {len(indices)} indices and "
             f"{len(data)} values",
         )
-    _check_range(indices[:n_entries], n_minor, "indices", name)
 
 
 def _check_coordinates(X, name):

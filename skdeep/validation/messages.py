@@ -1,4 +1,7 @@
-"""How values are written in warnings and errors."""
+"""How values are written in warnings and errors, and what these call parameters."""
+
+import re
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -35,3 +38,38 @@ def plain(value):
     if isinstance(value, BaseEstimator):
         return type(value)(**plain(value.get_params(deep=False)))
     return value
+
+
+@contextmanager
+def naming(names):
+    """Call parameters by the names a user knows in errors of checks that know others.
+
+    Checks of data, scikit-learn's too, say X and y of whatever they are given. An error
+    that says none of it tells which data it is about.
+
+    Parameters
+    ----------
+    names : dict of str to str
+        What the checks call parameters, and what the user does.
+
+    Examples
+    --------
+    >>> from skdeep.validation.messages import naming
+    >>> with naming({"X": "X_val"}):
+    ...     raise ValueError("Input X contains NaN.")
+    Traceback (most recent call last):
+    ValueError: Input X_val contains NaN.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if len(error.args) == 1 and isinstance(error.args[0], str):
+            error.args = (_renamed(error.args[0], names),)
+        raise
+
+
+def _renamed(text, names):
+    # words of their own, but for labels in quotes and features in lists
+    words = rf"(?<!['\"])(?<!^- )\b({'|'.join(names)})\b(?!['\"])"
+    text, n_named = re.subn(words, lambda w: names[w[0]], text, flags=re.MULTILINE)
+    return text if n_named else f"In {', '.join(names.values())}: {text}"

@@ -1,5 +1,7 @@
 """What `set_params` says of parameters of a parameter that is given by its name only."""
 
+from typing import Any, ClassVar
+
 
 class NamedParameters:
     """Makes `set_params` tell which object to pass for ``optimizer__momentum``.
@@ -8,7 +10,7 @@ class NamedParameters:
     parameters that may be names to the objects that these stand for.
     """
 
-    _named_objects = {}
+    _named_objects: ClassVar[dict[str, Any]] = {}
 
     def set_params(self, **params):
         """Set parameters; those of a parameter that is an object are ``name__parameter``.

@@ -16,16 +16,13 @@ MULTILABEL = "multilabel-indicator"
 # --- as the user gives them -------------------------------------------------------
 
 
-def present_classes(y, name="y"):
+def present_classes(y):
     """The targets of a classifier, before scikit-learn's validation.
 
     Parameters
     ----------
     y : array-like or sparse matrix
         The targets.
-
-    name : str, default="y"
-        What to call them in an error.
 
     Returns
     -------
@@ -37,20 +34,20 @@ def present_classes(y, name="y"):
     ValueError
         Where a target is masked or missing, or some are strings and some are not.
     """
-    y = _unmasked(y, name)
+    y = _unmasked(y, "y")
     if y is None or issparse(y) or np.asarray(y).dtype != object:
         return y
     objects = np.asarray(y).ravel()
     missing = y.isna() if hasattr(y, "isna") else [_is_missing(item) for item in objects]
     if n_missing := np.count_nonzero(missing):
         raise ValueError(
-            f"Input {name} contains NaN: {n_missing} of its entries are missing. Leave "
+            f"Input y contains NaN: {n_missing} of its entries are missing. Leave "
             "these samples out."
         )
     if len({isinstance(item, str) for item in objects}) == 2:
         types = sorted({type(item).__name__ for item in objects})
         raise ValueError(
-            f"The classes in {name} must be uniformly strings or numbers. Got {types}."
+            f"The classes in y must be uniformly strings or numbers. Got {types}."
         )
     return y
 

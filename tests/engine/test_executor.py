@@ -5,8 +5,10 @@ import pytest
 
 from skdeep import kernels
 from skdeep.engine import executor
-from skdeep.engine.program import ROWS, Buffer, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Scope
 from skdeep.kernels import kernel
+
+pytestmark = pytest.mark.tiny
 
 
 def test_scratch_memory_is_provided_as_it_is_declared():
@@ -14,8 +16,8 @@ def test_scratch_memory_is_provided_as_it_is_declared():
     def sums(x, spare, out):
         pass
 
-    calls, x = [], Buffer("x", (ROWS, 6))
-    Scope("", calls, {}).call(sums, x=x, out=Buffer("out", (ROWS,)))
+    calls, x = Calls(), Buffer("x", (ROWS, 6))
+    Scope("", calls).call(sums, x=x, out=Buffer("out", (ROWS,)))
     spare = calls[0].arguments["spare"]
     assert (spare.shape, spare.dtype) == ((6,), np.int64)
 
@@ -26,7 +28,7 @@ def test_a_name_alone_makes_no_argument_scratch(name):
     function.__name__ = "copy"
     copy = kernel("rows", writes="out", x="rows", out="rows")(function)
     with pytest.raises(TypeError, match=f"copy needs '{name}'"):
-        Scope("", [], {}).call(copy, x=Buffer("x", (ROWS,)), out=Buffer("out", (ROWS,)))
+        Scope("", Calls()).call(copy, x=Buffer("x", (ROWS,)), out=Buffer("out", (ROWS,)))
 
 
 def test_compiled_kernels_declare_all_of_their_arguments():

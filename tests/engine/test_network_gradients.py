@@ -17,6 +17,8 @@ from skdeep.losses import (
 )
 from skdeep.optimizers import SGD, AdamW
 
+pytestmark = pytest.mark.tiny
+
 KEY = (2, 7)
 N, N_FEATURES, N_OUTPUTS = 11, 4, 3
 

@@ -8,10 +8,12 @@ import pytest
 from skdeep import kernels
 from skdeep.engine.batch import BatchPlan, OneHot, TrainingData
 from skdeep.engine.network import Network, Settings, StepMemory
-from skdeep.engine.program import ROWS, Buffer, Call, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Call, Calls, Program, Scope
 from skdeep.layers import Activation, BatchNorm, Dense, Dropout
 from skdeep.losses import CrossEntropy
-from skdeep.optimizers import Adam
+from skdeep.optimizers import SGD, Adam
+
+pytestmark = pytest.mark.tiny
 
 KEY = (1, 2)
 N, N_FEATURES, N_CLASSES = 10, 6, 3
@@ -146,8 +148,8 @@ def test_calls_on_parameters_are_cut_alike_and_in_order():
     def buffer(array):
         return Buffer("", array.shape, array=array)
 
-    calls = []
-    scope = Scope("", calls, {})
+    calls = Calls()
+    scope = Scope("", calls)
     scope.call(
         kernels.add_weight_decay,
         parameters=buffer(parameters[:n_decayed]),
@@ -155,7 +157,7 @@ def test_calls_on_parameters_are_cut_alike_and_in_order():
         rate=0.5,
     )
     scope.call(
-        kernels.sgd_step,
+        kernels.step_kernel(SGD()),
         parameters=buffer(parameters),
         gradient=buffer(gradient),
         learning_rate=buffer(np.array([0.25])),
@@ -166,8 +168,8 @@ def test_calls_on_parameters_are_cut_alike_and_in_order():
 
 
 def test_scratch_buffers_are_shared_by_calls_that_need_alike():
-    calls = []
-    scope = Scope("layer", calls, {})
+    calls = Calls()
+    scope = Scope("layer", calls)
     z, out = Buffer("z", (ROWS, 3)), Buffer("out", (ROWS, 3))
     for _ in range(2):
         scope.call(kernels.ACTIVATIONS["selu"][0], z=z, out=out)

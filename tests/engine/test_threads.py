@@ -12,7 +12,7 @@ from skdeep import kernels
 from skdeep.engine import threads as threads_module
 from skdeep.engine.batch import BatchPlan, TrainingData
 from skdeep.engine.network import Network, Settings, StepMemory
-from skdeep.engine.program import Buffer, Program, Scope
+from skdeep.engine.program import Buffer, Calls, Program, Scope
 from skdeep.engine.threads import CUT_FLOPS, run_pieces, threads
 from skdeep.layers import Activation, Dense
 from skdeep.losses import SquaredError
@@ -47,8 +47,8 @@ def product(name, *, rows=400, n_in=300, n_out=200):
         "d_kernel": np.empty((n_in, n_out)),
     }
     kernel = getattr(kernels, name)
-    calls = []
-    Scope("", calls, {}).call(
+    calls = Calls()
+    Scope("", calls).call(
         kernel,
         **{
             key: Buffer(key, arrays[key].shape, array=arrays[key])

@@ -8,6 +8,7 @@ import pytest
 from skdeep import kernels
 from skdeep.engine.executor import bind
 from skdeep.kernels import kernel, native
+from skdeep.optimizers import Adam
 
 pytestmark = pytest.mark.skipif(
     not native.ENABLED, reason="the NumPy kernels keep numbers below the normal ones"
@@ -34,7 +35,7 @@ def test_moments_of_a_weight_without_gradient_become_zero(dtype):
         "beta_2": 0.9,
         "epsilon": 1e-8,
     }
-    program = bind([(kernels.adam_step, arguments)], 0, dtype)
+    program = bind([(kernels.step_kernel(Adam()), arguments)], 0, dtype)
     for _ in range(10):
         program.run()
     assert np.all(arguments["gradient_sum"] == 0)

@@ -10,6 +10,8 @@ from skdeep.losses import Focal, Hinge, Huber, Quantile
 from skdeep.optimizers import SGD, Adam
 from skdeep.schedules import StepDecay
 
+pytestmark = pytest.mark.tiny
+
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = np.arange(20) % 2
 

@@ -17,6 +17,8 @@ from skdeep import MLPClassifier
 from skdeep.losses import CLASSIFICATION_LOSSES, Focal, Loss
 from skdeep.optimizers import SGD
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(scope="module")
 def cancer():

@@ -28,6 +28,8 @@ from skdeep.layers import (
     Residual,
 )
 
+pytestmark = pytest.mark.tiny
+
 matplotlib.use("Agg")
 STACK = [
     ("first", Conv(3)),

@@ -14,6 +14,8 @@ from skdeep.inspection import MarginDisplay
 matplotlib.use("agg")
 from matplotlib import pyplot
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.fixture(autouse=True)
 def close_figures():

@@ -10,6 +10,8 @@ from scipy.sparse import random_array
 
 from skdeep import kernels
 
+pytestmark = pytest.mark.tiny
+
 dtypes = st.sampled_from([np.float32, np.float64])
 rows = st.integers(0, 9)
 sizes = st.integers(1, 9)

@@ -9,6 +9,8 @@ from scipy.sparse import csr_array, random_array
 
 from skdeep import kernels
 
+pytestmark = pytest.mark.tiny
+
 dtypes = st.sampled_from([np.float32, np.float64])
 seeds = st.integers(0, 2**32 - 1)
 property_test = settings(max_examples=60, deadline=None)

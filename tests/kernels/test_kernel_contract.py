@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from all_kernels import ALL_KERNELS
 from scipy.sparse import random_array
 
 from skdeep import kernels
 from skdeep.engine import executor
+
+pytestmark = pytest.mark.tiny
 
 # The lengths of axes by their names; others are of length 4.
 SIZES = {
@@ -46,6 +49,7 @@ NUMBERS = {
     "size": (2, 3),
     "strides": (2, 2),
     "batch_size": ROWS,
+    "before": 2.0,
     "beta_1": 0.9,
     "beta_2": 0.99,
     "decay": 0.9,
@@ -58,17 +62,13 @@ NUMBERS = {
     "high": 0.85,
     "max_norm": 0.5,
     "momentum": 0.8,
+    "power": 1.3,
     "quantile": 0.3,
     "rate": 0.25,
     "rho": 0.9,
     "stream": kernels.PhiloxStream((1, 2)),
 }
-ALL = {
-    name: kernel
-    for name in kernels.__all__
-    if hasattr(kernel := getattr(kernels, name), "axis")
-} | {kernel.__name__: kernel for pair in kernels.ACTIVATIONS.values() for kernel in pair}
-CUT = {name: kernel for name, kernel in ALL.items() if kernel.axis is not None}
+CUT = {name: kernel for name, kernel in ALL_KERNELS.items() if kernel.axis is not None}
 
 
 class Lengths(dict):
@@ -124,13 +124,13 @@ def results(kernel, arguments):
     return {name: arguments[name] for name in sorted(kernel.writes)}
 
 
-each_kernel = pytest.mark.parametrize("name", sorted(ALL))
+each_kernel = pytest.mark.parametrize("name", sorted(ALL_KERNELS))
 
 
 @each_kernel
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_kernel_writes_nothing_but_what_it_declares(name, dtype):
-    kernel = ALL[name]
+    kernel = ALL_KERNELS[name]
     arguments = draw(kernel, dtype)
     before = {key: np.copy(arguments[key]) for key in kernel.writes}
     for key, value in arguments.items():
@@ -144,7 +144,7 @@ def test_a_kernel_writes_nothing_but_what_it_declares(name, dtype):
 
 @each_kernel
 def test_scratch_may_hold_anything_before(name):
-    kernel = ALL[name]
+    kernel = ALL_KERNELS[name]
     clean, dirty = draw(kernel), draw(kernel)
     for key in kernel.scratch:
         kind = dirty[key].dtype.kind

@@ -4,13 +4,14 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from all_kernels import ALL_KERNELS, LOSS_KERNELS, STEP_KERNELS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.sparse import random_array
+from scipy.sparse import csr_array, random_array
 
 from skdeep import kernels
 from skdeep.engine import executor
-from skdeep.kernels import native
+from skdeep.kernels import COMPILED, native
 
 pytestmark = pytest.mark.skipif(
     native.extension is None, reason="the package was built without compiled kernels"
@@ -97,11 +98,9 @@ def normal(seed, *shape, dtype):
 
 
 def test_all_kernels_are_compiled():
-    names = {name for name in kernels.__all__ if hasattr(getattr(kernels, name), "writes")}
-    for pair in kernels.ACTIVATIONS.values():
-        names |= {kernel.__name__ for kernel in pair}
-    # NumPy's own algorithms draw the numbers of mix_up
-    assert names - {"mix_up"} <= set(native.extension.kernel_names())
+    missing = {name for name, kernel in ALL_KERNELS.items() if kernel not in COMPILED}
+    assert missing == {"mix_up"}  # NumPy's own algorithms draw its numbers
+    assert set(COMPILED.values()) <= set(native.extension.kernel_names())
 
 
 # --- products -------------------------------------------------------------------------
@@ -187,6 +186,55 @@ def test_sparse_products(instruction_set, dtype, n, m, k, wide, seed):
             assert np.array_equal(a[name], b_[name])
 
 
+@every_set
+@every_type
+@given(n=sizes, m=st.integers(1, 20), k=st.one_of(sizes, st.just(700)), seed=seeds)
+@drawn
+def test_outputs_of_linear_models(instruction_set, dtype, n, m, k, seed):
+    x = normal(seed, n, k, dtype=dtype)
+    coef, b = normal(seed + 1, k, m, dtype=np.float64), normal(seed + 2, m, dtype=float)
+    dense = {"x": x, "coef": coef[:, 0].copy(), "intercept": b[:1], "out": np.empty(n)}
+    rows = csr_array(np.where(x > 0.5, x, 0))
+    sparse = {"values": rows.data, "columns": rows.indices, "row_end": rows.indptr[1:]}
+    sparse |= {"coef": coef, "intercept": b}
+    sparse |= {"out": np.empty((n, m)), "misplaced": np.ones(n, bool)}
+    with using(instruction_set):
+        for threads in (1, 2):
+            a, b_ = run_both(kernels.linear_output, dense, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(x).astype(float) @ abs(coef[:, 0]) + 9)
+            a, b_ = run_both(kernels.sparse_linear_outputs, sparse, dtype, threads)
+            assert_near(b_["out"], a["out"], abs(rows).astype(float) @ abs(coef) + 9)
+            assert not b_["misplaced"].any() and not a["misplaced"].any()
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("index_type", [np.int32, np.int64])
+@pytest.mark.parametrize("place", [-1, 5, 6, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("m", [1, 3])
+def test_columns_that_are_not_there_are_told_of(
+    instruction_set, dtype, m, place, index_type
+):
+    rows = random_array((100, 5), density=0.6, format="csr", rng=0, dtype=dtype)
+    columns, wrong = rows.indices.astype(index_type), np.zeros(100, bool)
+    wrong[np.flatnonzero(np.diff(rows.indptr))[[0, 40, 41, -1]]] = True
+    columns[rows.indptr[:-1][wrong]] = place
+    arguments = {
+        "values": rows.data,
+        "columns": columns,
+        "row_end": rows.indptr[1:].astype(index_type),
+        "coef": normal(0, 5, m, dtype=float),
+        "intercept": np.zeros(m),
+        "out": np.empty((100, m)),
+        "misplaced": np.empty(100, bool),
+    }
+    with using(instruction_set):
+        a, b = run_both(kernels.sparse_linear_outputs, arguments, dtype)
+    for results in (a, b):
+        np.testing.assert_array_equal(results["misplaced"], wrong)
+        np.testing.assert_array_equal(np.isnan(results["out"]).all(axis=1), wrong)
+
+
 # --- activations ----------------------------------------------------------------------
 
 
@@ -269,24 +317,16 @@ def test_activations_keep_nan(instruction_set, dtype, name):
 
 _SOFTMAX = ["softmax_cross_entropy", "softmax_focal", "softmax_kl_divergence"]
 _BINARY = ["sigmoid_cross_entropy", "sigmoid_focal", "hinge", "squared_hinge"]
-_REGRESSION = [
-    "squared_error",
-    "absolute_error",
-    "huber",
-    "log_cosh",
-    "quantile",
-    "poisson",
-]
-_SETTINGS = {"gamma": 2.0, "delta": 0.7, "quantile": 0.3}
+_SETTINGS = {"gamma": 2.0, "delta": 0.7, "quantile": 0.3, "epsilon": 0.4, "power": 1.3}
 
 
 @every_set
 @every_type
-@pytest.mark.parametrize("name", _SOFTMAX + _BINARY + _REGRESSION)
+@pytest.mark.parametrize("name", [*_SOFTMAX, *sorted(LOSS_KERNELS)])
 @given(n=sizes, m=sizes, weighs=st.booleans(), seed=seeds)
 @settings(max_examples=8, deadline=None)
 def test_losses(instruction_set, dtype, name, n, m, weighs, seed):
-    kernel = getattr(kernels, name)
+    kernel = ALL_KERNELS[name]
     rng = np.random.default_rng(seed)
     z = (rng.normal(size=(n, m)) * 3).astype(dtype)
     if name in _SOFTMAX:
@@ -321,7 +361,7 @@ def test_losses_of_extreme_logits(instruction_set, dtype):
     z = np.array([[1e4, -1e4, 0], [-1e4, -1e4, -1e4], [0, 700, -700]], dtype)
     target = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype)
     for name in ("softmax_cross_entropy", "sigmoid_cross_entropy"):
-        kernel = getattr(kernels, name)
+        kernel = ALL_KERNELS[name]
         available = {
             "z": z,
             "target": target,
@@ -363,16 +403,14 @@ def test_sum_losses(instruction_set, dtype):
 
 # --- optimizers -----------------------------------------------------------------------
 
-_STEPS = [name for name in kernels.__all__ if name.endswith("_step")]
-
 
 @every_set
 @every_type
-@pytest.mark.parametrize("name", _STEPS)
+@pytest.mark.parametrize("name", sorted(STEP_KERNELS))
 @given(n=sizes, step=st.integers(1, 10_000), seed=seeds)
 @settings(max_examples=8, deadline=None)
 def test_optimizers(instruction_set, dtype, name, n, step, seed):
-    kernel = getattr(kernels, name)
+    kernel = STEP_KERNELS[name]
     rng = np.random.default_rng(seed)
     numbers = {
         "learning_rate": np.array([0.01]),
@@ -407,7 +445,7 @@ def test_optimizers(instruction_set, dtype, name, n, step, seed):
 def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
     gradient, parameters = normal(seed, n, dtype=dtype), normal(seed + 1, n, dtype=dtype)
     parameters[:: max(n // 3, 2)] = 0  # where the L1 penalty has a kink
-    work, average = np.empty(n, dtype), normal(seed + 2, n, dtype=dtype)
+    average = normal(seed + 2, n, dtype=dtype)
     rate = np.array([0.1])
     cases = [
         (kernels.clip_by_norm, {"gradient": gradient, "max_norm": 0.5}),
@@ -423,7 +461,7 @@ def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
         ),
         (
             kernels.add_l1_penalty,
-            {"parameters": parameters, "gradient": gradient, "work": work, "rate": 0.1},
+            {"parameters": parameters, "gradient": gradient, "rate": 0.1},
         ),
         *(
             (
@@ -432,7 +470,6 @@ def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
                     "parameters": parameters,
                     "step": np.array([step]),
                     "decay": 0.99,
-                    "work": work,
                     "average": average,
                 },
             )
@@ -440,6 +477,9 @@ def test_what_acts_besides_the_optimizer(instruction_set, dtype, n, seed):
         ),
     ]
     for kernel, arguments in cases:
+        shapes = {"parameters": (n,), "gradient": (n,)}
+        for name, shape in kernels.scratch_shapes(kernel, shapes).items():
+            arguments[name] = np.empty(shape, kernel.declared[name].dtype(dtype))
         with using(instruction_set):
             a, b = run_both(kernel, arguments, dtype, threads=2)
         for key in kernel.writes:

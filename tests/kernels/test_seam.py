@@ -15,7 +15,7 @@ from skdeep import MLPRegressor, kernels
 from skdeep.engine import executor
 from skdeep.engine.batch import BatchPlan, OneHot, TrainingData
 from skdeep.engine.network import Network, StepMemory
-from skdeep.engine.program import ROWS, Buffer, Call, Program, Scope
+from skdeep.engine.program import ROWS, Buffer, Call, Calls, Program, Scope
 from skdeep.kernels import kernel, native
 from skdeep.layers import Dense
 from skdeep.losses import Loss, SquaredError
@@ -316,8 +316,8 @@ def test_rows_beyond_the_end_are_never_read():
 
 def test_memory_of_fewer_rows_than_the_batch_is_an_error():
     x, out = Buffer("x", (ROWS, 4), array=np.ones((3, 4))), Buffer("out", (ROWS, 4))
-    calls = []
-    Scope("", calls, {}).call(kernels.rescale, x=x, scale=1.0, offset=0.0, out=out)
+    calls = Calls()
+    Scope("", calls).call(kernels.rescale, x=x, scale=1.0, offset=0.0, out=out)
     program = Program(calls, "f8")
     program.bind(program.allocate(5), 3).run()
     with pytest.raises(ValueError, match=r"'x' is to be of shape \(5, 4\)"):
@@ -398,7 +398,7 @@ def test_an_argument_moves_to_an_array_like_its_own_only():
 
 
 def call(kernel, /, **arguments):
-    Scope("", [], {}).call(kernel, **arguments)
+    Scope("", Calls()).call(kernel, **arguments)
 
 
 def test_an_unknown_argument_is_an_error_that_names_the_nearest():
@@ -417,11 +417,13 @@ def test_a_missing_argument_is_an_error():
 
 class MisspeltAdam(Adam):
     def step(self, scope, parameters, gradient):
-        self._call(
-            scope,
-            kernels.adam_step,
-            parameters,
-            gradient,
+        scope.call(
+            kernels.step_kernel(self),
+            parameters=parameters,
+            gradient=gradient,
+            **scope.state,
+            learning_rate=scope.training.learning_rate,
+            step=scope.training.step,
             beta_1=0.9,
             beta2=0.999,
             epsilon=1e-8,
@@ -433,10 +435,10 @@ class MisspeltSGD(Optimizer):
 
     def step(self, scope, parameters, gradient):
         scope.call(
-            kernels.sgd_step,
+            kernels.step_kernel(SGD()),
             parameters=parameters,
             gradient=gradient,
-            learning_rat=scope.shared["learning_rate"],
+            learning_rat=scope.training.learning_rate,
         )
 
 
@@ -519,11 +521,10 @@ def test_wrong_declarations_are_errors(declaration, words):
 
 
 def test_scratch_memory_is_of_the_shape_and_type_that_is_declared():
-    calls = []
-    shared = {}
+    calls = Calls()
     x = Buffer("x", (ROWS, 6, 5, 3))
     for _ in range(2):
-        Scope("", calls, shared).call(
+        Scope("", calls).call(
             kernels.cut_out,
             x=x,
             stream=None,

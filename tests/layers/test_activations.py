@@ -12,7 +12,7 @@ from scipy.stats import norm
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skdeep import kernels
-from skdeep.engine.program import ROWS, Buffer, Scope
+from skdeep.engine.program import ROWS, Buffer, Calls, Scope
 from skdeep.kernels import ACTIVATIONS
 from skdeep.layers import Activation
 
@@ -27,6 +27,7 @@ FORMULAS = {
     "mish": lambda z: z * math.tanh(math.log1p(math.exp(z))),
     "relu": lambda z: max(z, 0.0),
     "selu": lambda z: SELU_SCALE * (z if z > 0 else SELU_ALPHA * math.expm1(z)),
+    "relu6": lambda z: min(max(z, 0.0), 6.0),
     "silu": lambda z: z / (1 + math.exp(-z)),
     "softplus": lambda z: math.log1p(math.exp(z)),
     "tanh": math.tanh,
@@ -38,30 +39,33 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def forward(name, z):
     kernel, _ = ACTIVATIONS[name]
-    out, work = np.full((2, *z.shape), np.nan, z.dtype)
-    available = {"z": z, "out": out, "work": work}
+    out = np.full_like(z, np.nan)
+    available = {"z": z, "out": out} | scratch(kernel, z)
     kernel(**{key: available[key] for key in kernel.arguments})
     return out
 
 
+def scratch(kernel, z):
+    """Scratch memory of a kernel, with contents that nobody should read."""
+    return {
+        name: np.full(z.shape, name.startswith("mask") or np.nan, argument.dtype(z.dtype))
+        for name, argument in kernel.declared.items()
+        if name in kernel.scratch
+    }
+
+
 def backward(name, z, d_out):
     _, kernel = ACTIVATIONS[name]
-    d_z, work = np.full((2, *z.shape), np.nan, z.dtype)
-    available = {
-        "z": z,
-        "out": forward(name, z),
-        "d_out": d_out,
-        "work": work,
-        "mask": np.ones(z.shape, bool),
-        "d_z": d_z,
-    }
+    d_z = np.full_like(z, np.nan)
+    available = {"z": z, "out": forward(name, z), "d_out": d_out, "d_z": d_z}
+    available |= scratch(kernel, z)
     kernel(**{key: available[key] for key in kernel.arguments})
     return d_z
 
 
 def without_kinks(z):
     """Move what lies within 0.1 of a kink of any activation away from it."""
-    for kink in (-3, 0, 3):
+    for kink in (-3, 0, 3, 6):
         z = np.where(np.abs(z - kink) < 0.1, kink + 0.2, z)
     return z
 
@@ -93,7 +97,7 @@ def test_forward_in_place_equals_forward_out_of_place(name, dtype):
     z = np.random.default_rng(0).normal(size=(7, 5)).astype(dtype)
     expected = forward(name, z)
     if kernel.in_place:
-        available = {"z": z, "out": z, "work": np.full_like(z, np.nan)}
+        available = {"z": z, "out": z} | scratch(kernel, z)
         kernel(**{key: available[key] for key in kernel.arguments})
         np.testing.assert_array_equal(z, expected)
     else:
@@ -104,9 +108,9 @@ def test_forward_in_place_equals_forward_out_of_place(name, dtype):
 
 def layer_calls(name):
     """The output and input buffers of an activation layer, and its calls."""
-    calls = []
+    calls = Calls()
     x = Buffer("x", (ROWS, 3))
-    out = Activation(name).forward(Scope("layer", calls, {}), x)
+    out = Activation(name).forward(Scope("layer", calls), x)
     return out, x, calls
 
 
@@ -155,7 +159,7 @@ def test_leaky_relu_gradient_is_a_hundredth_for_negative_inputs():
 # --- inputs of any size -----------------------------------------------------------
 
 # Far to the right: grows like z, or stays at 1; far to the left: stays at a constant.
-BOUNDED = {"logistic": (0, 1), "tanh": (-1, 1)}
+BOUNDED = {"logistic": (0, 1), "relu6": (0, 6), "tanh": (-1, 1)}
 LEFT = {"elu": -1, "selu": -SELU_SCALE * SELU_ALPHA}
 
 
@@ -204,7 +208,7 @@ def test_relu_overwrites_an_input_that_nobody_reads_again():
 
 def test_relu_does_not_overwrite_an_input_that_the_way_back_reads():
     x = Buffer("x", (ROWS, 3))
-    scope = Scope("layer", [], {})
+    scope = Scope("layer", Calls())
     scope.reserve(x)
     assert Activation("relu").forward(scope, x) is not x
 

@@ -11,6 +11,8 @@ from skdeep.layers import Dense, Dropout
 from skdeep.losses import SquaredError
 from skdeep.optimizers import SGD
 
+pytestmark = pytest.mark.tiny
+
 KEY = (3, 14)
 
 

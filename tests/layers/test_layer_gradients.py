@@ -27,6 +27,8 @@ from skdeep.layers import (
 from skdeep.losses import SquaredError
 from skdeep.optimizers import SGD
 
+pytestmark = pytest.mark.tiny
+
 N, N_OUTPUTS = 5, 2
 IMAGE, SIGNAL = (6, 5, 4), (9, 4)
 

@@ -14,6 +14,8 @@ from skdeep.layers import (
     Residual,
 )
 
+pytestmark = pytest.mark.tiny
+
 rng = np.random.default_rng(0)
 IMAGES, SIGNALS = rng.normal(size=(12, 6, 5, 2)), rng.normal(size=(12, 9, 2))
 Y = np.arange(12) % 2

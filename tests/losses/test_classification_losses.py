@@ -10,6 +10,8 @@ from sklearn.metrics import hinge_loss, log_loss
 from skdeep import losses
 from skdeep.losses import CrossEntropy, Focal, Hinge, KLDivergence, SquaredHinge
 
+pytestmark = pytest.mark.tiny
+
 dtypes = st.sampled_from([np.float32, np.float64])
 rows = st.integers(1, 9)
 classes = st.integers(2, 6)

@@ -23,6 +23,8 @@ from skdeep.losses import (
     SquaredError,
 )
 
+pytestmark = pytest.mark.tiny
+
 dtypes = st.sampled_from([np.float32, np.float64])
 rows = st.integers(1, 9)
 outputs = st.integers(1, 4)

@@ -17,6 +17,8 @@ from sklearn.utils.validation import has_fit_parameter
 from skdeep import MLPRegressor
 from skdeep.preprocessing import MinMaxScaler, QuantileScaler, StandardScaler, TargetScaler
 
+pytestmark = pytest.mark.tiny
+
 
 def data(n_targets=1):
     X, y = make_regression(200, 5, n_targets=n_targets, noise=5.0, random_state=0)
@@ -206,3 +208,38 @@ def test_missing_targets_are_refused():
         TargetScaler(Ridge()).fit(X, y)
     with pytest.raises(ValueError, match="requires y"):
         TargetScaler(Ridge()).fit(X, None)
+
+
+@pytest.mark.parametrize(
+    "wrap, name",
+    [
+        (lambda model: model, "y_val"),
+        (lambda model: make_pipeline(StandardScaler(), model), "inner__y_val"),
+        (lambda model: GridSearchCV(model, {}, cv=2), "y_val"),
+    ],
+    ids=["itself", "pipeline", "search"],
+)
+def test_validation_targets_that_the_regressor_would_leave_are_refused(wrap, name):
+    X, y = data()
+    inner = TransformedTargetRegressor(network(), transformer=MaxAbsScaler())
+    with pytest.raises(ValueError, match=rf"which transforms y but not {name}"):
+        TargetScaler(wrap(inner)).fit(X, y, **{name.replace("y_", "X_"): X, name: y})
+
+
+def test_a_target_scaler_inside_scales_validation_targets_too():
+    X, y = data()
+    nested = TargetScaler(TargetScaler(network(), scaler=MaxAbsScaler()))
+    outer = StandardScaler().fit(y[:, None])
+    scaled = outer.transform(y[:, None])
+    scaled /= abs(scaled).max()
+    plain = network().fit(X, scaled[:, 0], X_val=X, y_val=scaled[:, 0])
+    nested.fit(X, y, X_val=X, y_val=y)
+    np.testing.assert_allclose(
+        nested.regressor_.regressor_.validation_loss_curve_, plain.validation_loss_curve_
+    )
+
+
+def test_a_transformer_that_does_nothing_leaves_validation_targets_right():
+    X, y = data()
+    inner = TransformedTargetRegressor(network(), check_inverse=False)
+    TargetScaler(inner).fit(X, y, X_val=X, y_val=y)

@@ -13,6 +13,8 @@ from sklearn.svm import SVC
 
 from skdeep import LinearSVM
 
+pytestmark = pytest.mark.tiny
+
 LOSSES = ["hinge", "squared_hinge"]
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 each_kind = pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])

@@ -153,6 +153,21 @@ def test_rows_that_are_set_aside_on_the_way_are_checked_at_the_end(scale, noise,
     np.testing.assert_array_equal(model.predict(X), other.predict(X))
 
 
+@pytest.mark.parametrize("C", [1e14, 1e15, 1e16, 1e25, 1e100])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_squared_errors_that_cost_any_amount_leave_the_widest_margin(C, wide, kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 200 if wide else 3))
+    X[:, 0] += 0.5 * np.sign(X[:, 0])
+    y = X[:, 0] > 0
+    model = LinearSVM(C, loss="squared_hinge").fit(kind(X), y)
+    widest = LinearSVM(1e6).fit(X, y)  # the hinge loss ends there at ordinary costs
+    assert model.duality_gap_ <= 1e-6
+    assert model.objective_ == pytest.approx(widest.objective_, rel=1e-6)
+    np.testing.assert_allclose(model.coef_, widest.coef_, rtol=1e-4, atol=1e-5)
+
+
 @each_loss
 def test_a_sparse_column_of_ones_is_no_obstacle(loss):
     X = sparse.random_array((3000, 3000), density=0.003, rng=0, format="csr")

@@ -10,6 +10,8 @@ from skdeep.engine.batch import OneHot, TrainingData
 from skdeep.training import distinct
 from skdeep.training.distinct import distinct_samples
 
+pytestmark = pytest.mark.tiny
+
 seeds = st.integers(0, 2**32 - 1)
 property_test = settings(max_examples=60, deadline=None)
 each_format = pytest.mark.parametrize("make", [np.asarray, csr_array])

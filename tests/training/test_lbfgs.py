@@ -15,6 +15,8 @@ from skdeep.training.lbfgs import minimize_lbfgs
 from skdeep.training.monitor import Monitor, StoppingRule
 from skdeep.training.state import TrainingState
 
+pytestmark = pytest.mark.tiny
+
 
 class NoTasks:
     """Nobody to tell of epochs."""

@@ -16,9 +16,12 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import cross_validate
 
 from skdeep import MLPClassifier, MLPRegressor
+from skdeep.engine.network import Network
 from skdeep.estimators.validation_data import hold_out
 from skdeep.losses import Loss
 from skdeep.optimizers import OPTIMIZERS, SGD, RMSProp
+
+pytestmark = pytest.mark.tiny
 
 
 def weights(model):
@@ -241,6 +244,33 @@ def test_warm_start_takes_another_optimizer(digits):
     before = model.loss_
     model.set_params(optimizer="momentum", learning_rate=0.05).fit(X, y)
     assert model.n_iter_ == 6 and model.loss_ < before
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam", "amsgrad", "momentum", "rmsprop"])
+def test_another_optimizer_begins_as_one_from_those_weights(digits, optimizer, monkeypatch):
+    X, y = digits
+    options = dict(hidden_layer_sizes=(8,), max_iter=2, shuffle=False, weight_decay=0.0)
+    warm = MLPClassifier(optimizer="sgd", warm_start=True, **options).fit(X, y)
+    trained = warm.network_.parameters.copy()
+    monkeypatch.setattr(
+        Network, "initialize", lambda network, key: np.copyto(network.parameters, trained)
+    )
+    fresh = MLPClassifier(optimizer=optimizer, **options).fit(X, y)
+    warm.set_params(optimizer=optimizer).fit(X, y)
+    assert_array_equal(warm.network_.parameters, fresh.network_.parameters)
+    warm.fit(X, y)  # and goes on
+    fresh.set_params(max_iter=4).fit(X, y)
+    assert_array_equal(warm.network_.parameters, fresh.network_.parameters)
+
+
+def test_a_schedule_goes_on_where_the_optimizer_changes(digits):
+    X, y = digits
+    options = dict(max_iter=2, warm_start=True, learning_rate_schedule="inverse_scaling")
+    options |= dict(learning_rate=0.01, batch_size=500)
+    same, changed = (MLPClassifier(**options).fit(X, y) for _ in range(2))
+    same.fit(X, y)
+    changed.set_params(optimizer="rmsprop").fit(X, y)
+    assert_array_equal(*(m.history_["learning_rate"] for m in (changed, same)))
 
 
 def test_without_warm_start_fit_starts_anew(digits):

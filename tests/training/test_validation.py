@@ -1,6 +1,7 @@
 """Validation data: set aside or given, weighed, routed, watched, and what is restored."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -27,6 +28,43 @@ def split(digits):
 
 
 # --- what is set aside ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes, match",
+    [
+        ({"X_val": np.full((20, 3), np.nan)}, "^Input X_val contains NaN"),
+        ({"X_val": np.ones((20, 2))}, "^X_val has 2 features, but .* is expecting 3"),
+        ({"X_val": np.ones(20)}, "Reshape your data"),
+        ({"X_val": np.ones((20, 3), complex)}, "Complex data"),
+        ({"y_val": np.full(20, np.nan)}, "Input y_val contains NaN"),
+        ({"y_val": np.zeros((20, 2))}, "^y_val (has|is of type|must be)"),
+        ({"y_val": np.ma.array(np.zeros(20), mask=[1] * 20)}, "^Masked entries of y_val"),
+        ({"y_val": np.full(20, "a")}, "y_val has|of dtype='<U1'|not compatible"),
+        ({"sample_weight_val": np.full(20, -1.0)}, "sample_weight_val"),
+        ({"sample_weight_val": np.full(20, np.nan)}, "sample_weight_val contains NaN"),
+        ({"sample_weight_val": np.ones(19)}, "^sample_weight_val.shape == "),
+        ({"y_val": np.zeros(19)}, "^In X_val, y_val, sample_weight_val: Found input"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_errors_name_the_validation_data(estimator, changes, match):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    data = dict(X_val=X, y_val=y) | changes
+    with pytest.raises(ValueError) as error:
+        estimator((3,), max_iter=1).fit(X, y, **data)
+    text = str(error.value)
+    assert re.search(match, text), text
+    assert not re.search(r"\b(X|y|sample_weight)\b(?!\.reshape|\.astype)", text), text
+
+
+def test_names_of_classes_stay_what_they_are():
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.array(["X", "y"] * 10)
+    y_val = np.where(np.arange(20) < 3, "sample_weight", y)
+    with pytest.raises(ValueError, match=r"y_val has classes .*\['sample_weight'\]") as e:
+        MLPClassifier((3,), max_iter=1).fit(X, y, X_val=X, y_val=y_val)
+    assert "['X' 'y']" in str(e.value)
 
 
 def test_a_fraction_is_set_aside_class_by_class():
@@ -346,7 +384,7 @@ def test_partial_fit_without_early_stopping_records_validation(split):
     [
         ({"X_val": 1}, "X_val was given without y_val"),
         ({"y_val": 1}, "y_val or sample_weight_val was given without X_val"),
-        ({"X_val": 1, "y_val": 1, "features": 63}, "X has 63 features"),
+        ({"X_val": 1, "y_val": 1, "features": 63}, "X_val has 63 features"),
         ({"X_val": 1, "y_val": 1, "label": 11}, "classes that are not in classes_"),
         ({"X_val": 1, "y_val": 1, "weight": -1.0}, "Negative values"),
         ({"X_val": 1, "y_val": 1, "weight": 0.0}, "zero"),

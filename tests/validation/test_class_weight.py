@@ -10,6 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from skdeep import LinearSVM, MLPClassifier
 from skdeep.validation.class_weight import class_weight_vector
 
+pytestmark = pytest.mark.tiny
+
 BAD_WEIGHTS = [-1, -1e-300, np.nan, np.inf, -np.inf, 10**400, "2", None, 1j, [1.0]]
 BAD_WEIGHTS += [Decimal(2), np.array([2.0])]
 each_bad_weight = pytest.mark.parametrize("weight", BAD_WEIGHTS, ids=repr)
@@ -118,6 +120,20 @@ def test_digit_strings_are_keys_for_networks(labelled_by_text):
     np.testing.assert_array_equal(by_sample.predict_proba(X), expected)
     by_number = network(class_weight={0: 1, 1: 3}).fit(X, y)
     np.testing.assert_array_equal(by_number.predict_proba(X), expected)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_validation_data_are_weighed_by_what_balances_the_training_data():
+    rng = np.random.default_rng(0)
+    X, X_val = rng.normal(size=(60, 3)), rng.normal(size=(40, 3))
+    y, y_val = np.arange(60) % 10 == 0, np.arange(40) % 2 == 0
+    by_name = network(class_weight="balanced").fit(X, y, X_val=X_val, y_val=y_val)
+    weights = compute_class_weight("balanced", classes=np.array([False, True]), y=y)
+    by_dict = network(class_weight={False: weights[0], True: weights[1]})
+    by_dict.fit(X, y, X_val=X_val, y_val=y_val)
+    np.testing.assert_allclose(
+        by_name.validation_loss_curve_, by_dict.validation_loss_curve_, rtol=1e-12
+    )
 
 
 @each_bad_weight

@@ -7,7 +7,15 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import bsr_array, coo_array, csc_array, csr_array, csr_matrix, lil_array
+from scipy.sparse import (
+    bsr_array,
+    coo_array,
+    csc_array,
+    csr_array,
+    csr_matrix,
+    lil_array,
+    random_array,
+)
 from sklearn.base import clone, is_regressor
 
 from skdeep import (
@@ -176,9 +184,10 @@ def test_sparse_labels_that_contradict_themselves_are_refused(damage):
 @of([MLPClassifier((4,), max_iter=2), LinearSVM(), MaxAbsScaler()])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_other_index_types_and_formats_are_checked_too(estimator, damage):
-    model = fitted(estimator, csr_array(DENSE))
     wrong = damaged(damage, np.int64)
     for X in (wrong, _transposed(damaged(damage))):
+        good = csr_array(DENSE if X.format == "csr" else DENSE.T)
+        model = fitted(estimator, good, Y[: good.shape[0]])
         with pytest.raises(ValueError, match="contradicts itself"):
             result(model, X)
         with pytest.raises(ValueError, match="contradicts itself"):
@@ -190,6 +199,20 @@ def _transposed(X):
     Z = csc_array(DENSE.T)
     Z.data, Z.indices, Z.indptr = X.data, X.indices, X.indptr
     return Z
+
+
+@of([LinearSVM(), LinearSVMRegressor(), MaxAbsScaler(), MaxAbsScaler(copy=False)])
+@pytest.mark.parametrize("place", [-1, 50, 2_000_000_000])
+def test_a_column_out_of_range_is_found_anywhere_in_many_rows(estimator, place):
+    X = random_array((4_000, 50), density=0.5, format="csr", rng=0)
+    model = fitted(estimator, X[:12])
+    for entry in (0, X.nnz // 2, X.nnz - 1):
+        wrong = X.copy()
+        wrong.indices[entry] = place
+        values = wrong.data.copy()
+        with pytest.raises(ValueError, match="contradicts itself: `indices` go from"):
+            result(model, wrong)
+        np.testing.assert_array_equal(wrong.data, values)
 
 
 @of([MLPClassifier((4,), max_iter=2), LinearSVM(), MaxAbsScaler()])

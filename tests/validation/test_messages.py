@@ -26,6 +26,8 @@ from skdeep.preprocessing import (
 )
 from skdeep.validation.messages import plain
 
+pytestmark = pytest.mark.tiny
+
 rng = np.random.default_rng(0)
 X = rng.normal(size=(20, 6))
 IMAGES = X.reshape(20, 3, 2)

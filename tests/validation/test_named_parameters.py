@@ -19,6 +19,8 @@ from skdeep import (
 from skdeep.layers import Dense
 from skdeep.optimizers import SGD, Adam
 
+pytestmark = pytest.mark.tiny
+
 
 @pytest.mark.parametrize(
     "estimator, parameters, advice",

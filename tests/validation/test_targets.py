@@ -339,7 +339,7 @@ def test_targets_that_float32_cannot_hold_are_refused(name):
 
 def test_validation_targets_are_in_the_domain_of_the_loss():
     counts = np.arange(N)
-    with refused("needs targets y >= 0"):
+    with refused("needs targets y_val >= 0"):
         MLPRegressor(loss="poisson").fit(X, counts, X_val=X, y_val=counts - 5)
     with refused("rows must sum to 1"):
         MLPClassifier(loss="kl_divergence").fit(

@@ -8,7 +8,9 @@ namespace skdeep {
   namespace NAME {             \
   KernelTable kernel_table();  \
   }
+#ifdef SKDEEP_HAS_BASELINE
 SKDEEP_DECLARE(baseline)
+#endif
 #ifdef SKDEEP_HAS_AVX2
 SKDEEP_DECLARE(avx2)
 #endif
@@ -19,7 +21,10 @@ SKDEEP_DECLARE(avx512)
 namespace {
 
 std::vector<KernelTable> usable_tables() {
-  std::vector<KernelTable> tables = {baseline::kernel_table()};
+  std::vector<KernelTable> tables;
+#ifdef SKDEEP_HAS_BASELINE
+  tables.push_back(baseline::kernel_table());
+#endif
 #ifdef SKDEEP_HAS_AVX2
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {

@@ -84,13 +84,21 @@ SKDEEP_INLINE Vector<T> exponential(Vector<T> x) {
 
 // exp(x) - 1 for x <= 0, without cancellation near zero
 template <class T>
-SKDEEP_INLINE Vector<T> exponential_minus_one(Vector<T> x) {
+SKDEEP_INLINE Vector<T> exponential_minus_one_of_negative(Vector<T> x) {
   x = at_least(x, (T)-50);
   Integers<T> n;
   Vector<T> r = reduce_by_ln2<T>(x, n);
   Vector<T> p = exp_series<T>(r) * r * r + r;
   Vector<T> scale = power_of_two<T>(n);
   return p * scale + (scale - 1);
+}
+
+// exp(x) - 1, without cancellation near zero
+template <class T>
+SKDEEP_INLINE Vector<T> exponential_minus_one(Vector<T> x) {
+  const T far = 40;  // from there on the 1 is lost
+  Vector<T> near = exponential_minus_one_of_negative<T>(at_most(x, far));
+  return x > far ? exponential<T>(x) : near;
 }
 
 // log(1 + f) + k ln 2 for 1 + f in [1/sqrt 2, sqrt 2]; the formula of fdlibm
@@ -125,19 +133,33 @@ SKDEEP_INLINE Vector<T> logarithm(Vector<T> x) {
   return x >= (T)0 ? result : broadcast((T)__builtin_nan(""));
 }
 
+// x log(y), zero where x is
+template <class T>
+SKDEEP_INLINE Vector<T> x_log_y(Vector<T> x, Vector<T> y) {
+  return x == (T)0 ? Vector<T>{} : x * logarithm<T>(y);
+}
+
 // log(1 + x) for x in [0, 1]
 template <class T>
-SKDEEP_INLINE Vector<T> log_one_plus(Vector<T> x) {
+SKDEEP_INLINE Vector<T> log_one_plus_share(Vector<T> x) {
   auto far = x > (T)0.41421356237;
   Vector<T> f = far ? (x - 1) * (T)0.5 : x;
   Vector<T> k = far ? broadcast((T)1) : Vector<T>{};
   return log_reduced<T>(f, k);
 }
 
+// log(1 + x), without cancellation near zero: what rounding 1 + x lost is added
+template <class T>
+SKDEEP_INLINE Vector<T> log_one_plus(Vector<T> x) {
+  const Vector<T> u = x + 1, result = logarithm<T>(u);
+  const Vector<T> lost = (x - (u - 1)) / u;
+  return absolute<T>(result) < infinity<T> ? result + lost : result;
+}
+
 // log(1 + exp(x))
 template <class T>
 SKDEEP_INLINE Vector<T> softplus(Vector<T> x) {
-  return at_least(x, (T)0) + log_one_plus<T>(exponential<T>(-absolute<T>(x)));
+  return at_least(x, (T)0) + log_one_plus_share<T>(exponential<T>(-absolute<T>(x)));
 }
 
 // 1 / (1 + exp(-x))
@@ -149,7 +171,7 @@ SKDEEP_INLINE Vector<T> logistic(Vector<T> x) {
 
 template <class T>
 SKDEEP_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
-  Vector<T> e = exponential_minus_one<T>(absolute<T>(x) * (T)-2);
+  Vector<T> e = exponential_minus_one_of_negative<T>(absolute<T>(x) * (T)-2);
   Vector<T> y = -e / (e + 2);
   return x < (T)0 ? -y : y;
 }
@@ -166,11 +188,16 @@ SKDEEP_INLINE Vector<T> normal_distribution(Vector<T> x) {
 }
 
 template <class T>
-SKDEEP_INLINE Vector<T> power(Vector<T> x, T exponent) {
-  T lanes[width<T>];
+SKDEEP_INLINE Vector<T> power(Vector<T> x, Vector<T> exponent) {
+  T lanes[width<T>], exponents[width<T>];
   store(lanes, x);
-  for (int l = 0; l < width<T>; ++l) lanes[l] = (T)__builtin_pow(lanes[l], exponent);
+  store(exponents, exponent);
+  for (int l = 0; l < width<T>; ++l) lanes[l] = (T)__builtin_pow(lanes[l], exponents[l]);
   return load(lanes);
+}
+template <class T>
+SKDEEP_INLINE Vector<T> power(Vector<T> x, T exponent) {
+  return power<T>(x, broadcast(exponent));
 }
 
 }  // namespace SKDEEP_ISA

@@ -121,6 +121,12 @@ SKDEEP_INLINE Vector<T> absolute(Vector<T> v) {
 }
 
 template <class T>
+SKDEEP_INLINE Vector<T> sign(Vector<T> v) {
+  const Vector<T> one = broadcast((T)1);
+  return v > (T)0 ? one : v < (T)0 ? -one : v;  // zero and NaN stay
+}
+
+template <class T>
 SKDEEP_INLINE Vector<T> square_root(Vector<T> v) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4) {

@@ -9,10 +9,12 @@ against this, so that no kernel ever reads or writes past the end of one.
 """
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Real
 from operator import index
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +25,7 @@ MOST_PIECES = 4
 WINDOW_LIMIT = 1 << 31
 #: The kernels that the extension has as well, and their names there. A function belongs
 #: here by being one of skdeep's, never by how it is called.
-COMPILED = {}
+COMPILED: dict[Callable[..., None], str] = {}
 
 # The types of arrays by the words for them; "float" is the program's own, and all
 # arguments of a call that are "int" are alike.
@@ -36,6 +38,7 @@ _TYPES = {
     "int": (np.dtype(np.int32), np.dtype(np.int64)),
     "int64": (np.dtype(np.int64),),
 }
+_UNSIGNED = dict(zip(_TYPES["int"], (np.uint32, np.uint64), strict=True))
 _VALUES = ("number", "pair", "stream")
 
 
@@ -72,8 +75,8 @@ class Argument:
     text: str
     kind: str
     is_array: bool = False
-    before: tuple = ()
-    after: tuple = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     any_axes: bool = False
     below: str | None = None
 
@@ -136,20 +139,46 @@ class Argument:
         return program if self.kind == "float" else _TYPES[self.kind][0]
 
 
+class Kernel(Protocol):
+    """A function of arrays and numbers that was declared with `kernel`.
+
+    What the declaration says is in attributes of the parameters' names.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The names of the function's arguments, in their order.
+
+    declared : dict of str to Argument
+        What is declared of each argument.
+    """
+
+    __name__: str
+    axis: str | None
+    writes: frozenset[str]
+    scratch: frozenset[str]
+    optional: frozenset[str]
+    in_place: bool
+    arguments: tuple[str, ...]
+    declared: dict[str, Argument]
+
+    def __call__(self, *arguments: Any, **named: Any) -> None: ...
+
+
 def kernel(
-    axis,
+    axis: str | None,
     /,
     *,
-    writes,
-    scratch="",
-    optional="",
-    in_place=False,
-    flops=None,
-    scratch_sizes=None,
-    check=None,
-    compiled_axis=None,
-    **arguments,
-):
+    writes: str,
+    scratch: str = "",
+    optional: str = "",
+    in_place: bool = False,
+    flops: Callable[..., float] | None = None,
+    scratch_sizes: Callable[[dict], dict] | None = None,
+    check: Callable[..., None] | None = None,
+    compiled_axis: str | None = None,
+    **arguments: str,
+) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a function of arrays and numbers to be a kernel.
 
     A kernel writes into the arrays it is given and allocates none. It never
@@ -194,7 +223,7 @@ def kernel(
         Arguments that are not declared are not checked.
     """
 
-    def declare(function):
+    def declare(function: Any) -> Kernel:
         function.axis = axis
         function.writes = frozenset(writes.split())
         function.scratch = frozenset(scratch.split())
@@ -225,10 +254,12 @@ def kernel(
     return declare
 
 
-def compiled(axis, /, **declaration):
+def compiled(
+    axis: str | None, /, **declaration: Any
+) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel of skdeep that the extension has, too, under the same name."""
 
-    def declare(function):
+    def declare(function: Any) -> Kernel:
         kernel(axis, **declaration)(function)
         missing = [n for n in function.arguments if n not in function.declared]
         if missing:
@@ -411,8 +442,9 @@ def _check_lengths_and_places(kernel, named, sizes):
         if not places.size:
             continue
         end = sizes[below.removeprefix("=")] + below.startswith("=")
-        least, largest = int(places.min()), int(places.max())
-        if least < 0 or largest >= end:
+        # a negative number is a large one without its sign: one pass finds both
+        if places.view(_UNSIGNED[places.dtype]).max() >= end:
+            least, largest = int(places.min()), int(places.max())
             raise ValueError(
                 f"{kernel.__name__}: {name} must be from 0 to {end - 1}, but has "
                 f"{least if least < 0 else largest}."

@@ -15,7 +15,7 @@ from skdeep.svm.solvers.certificate import (
 )
 from skdeep.svm.solvers.dual_coordinate_descent import minimize_coordinate_descent
 from skdeep.svm.solvers.interior_point import minimize_interior_point
-from skdeep.svm.solvers.interrupt import keeping
+from skdeep.svm.solvers.interrupt import Interrupted, keeping
 from skdeep.svm.solvers.newton import DIRECT_SIZE, Response, minimize_newton
 from skdeep.svm.solvers.polish import EXACT, polish_near_rows
 
@@ -40,6 +40,8 @@ _MATRIX, _DENSE, _SPARSE, _SORT, _STEP = 5e-11, 4e-10, 1.2e-9, 1e-7, 5e-4
 _LOOKS = 4
 # Passes over the rows between two looks at coordinate descent's gap, the look included.
 _PASSES = 13
+# With errors that cost so much, squared, a step's rounding errors are as large as margins.
+_STIFF = 1e12
 # Gaps below this differ by rounding errors only.
 _ROUNDING = 1e-12
 
@@ -122,6 +124,9 @@ def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
             return zero
         with keeping(zero):
             found = _solve(problem, zero, solver, max(tol, EXACT), max_iter)
+        with keeping(found):
+            if not found.gap <= tol:
+                found = _with_dear_errors(problem, found, solver, tol, max_iter)
     # nothing that is worse than no coefficients at all, rounding errors aside
     if found.objective <= zero.objective * (1 + 1e-9):
         return found
@@ -146,6 +151,36 @@ def _solve(problem, zero, solver, tol, max_iter):
     with keeping(found):
         same = consistent(problem, found)
     return same if same.gap <= max(found.gap, _ROUNDING) else found
+
+
+def _with_dear_errors(problem, found, solver, tol, max_iter):
+    """A better solution where errors cost so much that rounding them does.
+
+    Rows that can be told apart have no errors then, up to rounding. A solution for lower
+    costs is stretched until there are none at all.
+    """
+    if not np.all(problem.threshold > 0):  # to stretch a regression is no way to fit it
+        return found
+    candidates = [found, _stretched(problem, found)]
+    stiffness = 2 * np.max(problem.cost) * np.max(problem.squared_norms)
+    if problem.squared and stiffness > _STIFF:
+        eased = replace(problem, cost=problem.cost * (_STIFF / stiffness))
+        try:
+            start = _solve(eased, _zero(eased), solver, EXACT, max_iter)
+        except Interrupted as interrupt:  # with a certificate of this problem
+            raise Interrupted(_stretched(problem, interrupt.solution)) from interrupt
+        candidates.append(_stretched(problem, start))
+    return min(candidates, key=lambda found: (not found.gap <= tol, found.objective))
+
+
+def _stretched(problem, found):
+    """The solution times the least factor that leaves no errors, if there is one."""
+    margins = problem.margins(found.w, found.b)
+    if not np.all(margins > 0):
+        return certify(problem, found.w, found.b, found.alpha, found.n_iter, best_b=False)
+    factor = float(np.max(problem.threshold / margins)) * (1 + 8 * np.finfo(float).eps)
+    w, b = factor * found.w, factor * found.b
+    return certify(problem, w, b, found.alpha, found.n_iter, best_b=False)
 
 
 def _begin(problem, zero, solver, goal, max_iter):
