@@ -17,7 +17,7 @@ from skdeep.svm.solvers.certificate import FULL_PRECISION, certify, consistent
 from skdeep.svm.solvers.interrupt import keeping
 
 # The weight of the intercept's feature, as a share of the rows' mean squared norm.
-_INTERCEPT_WEIGHT = 0.03
+_INTERCEPT_WEIGHT = 0.1
 # Visits of each row between two looks at the gap, which costs about half as many.
 _VISITS = 10
 # How alike the gradients must be for the first look, and how much more so for the next.

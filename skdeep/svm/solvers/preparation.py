@@ -232,7 +232,7 @@ def _merge_columns(X):
     ends = np.cumsum(counts[rows])
     values = X.data[entries]
     length = np.sqrt(np.bincount(row, values * values, minlength=n))
-    length[length == 0] = 1.0  # zeros may be stored
+    divisor = np.where(length > 0, length, 1.0)  # zeros may be stored
 
     # each row's new column takes the place of its last entry of the old ones
     place = np.zeros(d, dtype=X.indices.dtype)
@@ -248,7 +248,7 @@ def _merge_columns(X):
     merged = csr_array(parts, shape=(n, len(shared) + len(rows)))
 
     parts = (
-        np.concatenate([np.ones(len(shared)), values / length[row]]),
+        np.concatenate([np.ones(len(shared)), values / divisor[row]]),
         np.concatenate([shared, X.indices[entries]]),
         np.concatenate([np.arange(len(shared) + 1), len(shared) + ends]),
     )
