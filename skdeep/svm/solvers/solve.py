@@ -275,7 +275,12 @@ def _zero(problem):
     if problem.squared:
         alpha = 2 * problem.cost * errors
     else:
-        # rows at the corner may have any share; the balance decides
-        near = problem.threshold - problem.sign * b > -1e-9
-        alpha = problem.cost * ((errors > 0) | near)
+        rest = problem.threshold - problem.sign * b
+        corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
+        alpha = np.where(rest > corner, problem.cost, 0.0)
+        # rows at the corner may have any share: they make up for what the others leave
+        missing = -problem.balance(alpha)
+        side = (np.abs(rest) <= corner) & (problem.sign * missing > 0)
+        room = float(problem.cost[side].sum())
+        alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
     return certify(problem, w, b, alpha, best_b=False)
