@@ -309,7 +309,7 @@ def test_the_default_is_the_optimizers_own(digits, name, as_object):
     X, y = digits[0][:100], digits[1][:100]
     optimizer = clone(OPTIMIZERS[name]) if as_object else name
     options = dict(optimizer=optimizer, max_iter=3, random_state=0)
-    usual = 0.01 if name == "adamw" else 1e-4
+    usual = 0.01 if name in ("adamw", "lion") else 1e-4
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         own = MLPClassifier(**options).fit(X, y)

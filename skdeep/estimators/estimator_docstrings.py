@@ -34,7 +34,7 @@ PARAMETERS = """
         The L2 penalty: weight_decay / 2 times the sum of all squared weights (biases
         and batch normalization excepted) is added to the mean loss. With AdamW it is
         the rate of decoupled decay instead. ``"auto"`` is the optimizer's own: 0.01 for
-        AdamW and 1e-4 for all others.
+        AdamW and Lion, and 1e-4 for all others.
 
     l1_penalty : float, default=0.0
         The L1 penalty: l1_penalty times the sum of the absolute values of all weights

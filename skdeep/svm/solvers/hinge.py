@@ -38,12 +38,9 @@ class Hinge:
         """The loss of errors, none of them below zero."""
         return errors
 
-    def dual_variables(self, cost, distances, slack=0.0):
-        """The derivative of the costs: distances above zero are errors.
-
-        A row that begins to have one, up to `slack`, counts as one that has.
-        """
-        return cost * (distances > -slack)
+    def dual_variables(self, cost, distances):
+        """The derivative of the costs: distances above zero are errors."""
+        return cost * (distances > 0)
 
     def conjugate(self, alpha, cost):
         """What dual variables within their limits take from the dual objective."""
@@ -99,7 +96,7 @@ class SquaredHinge(Hinge):
     def of(self, errors):
         return errors * errors
 
-    def dual_variables(self, cost, distances, slack=0.0):
+    def dual_variables(self, cost, distances):
         return 2 * cost * np.maximum(distances, 0.0)
 
     def conjugate(self, alpha, cost):

@@ -272,7 +272,24 @@ def _zero(problem):
     rounding = 4 * np.finfo(float).eps * float(np.max(np.abs(problem.threshold)))
     if np.max(errors) <= rounding:  # nothing costs less than nothing
         return Solution(w, b, np.zeros(problem.n_rows), 0.0, 0.0)
-    # rows at the corner may have any share; the balance decides
-    distances = problem.threshold - problem.sign * b
-    alpha = problem.loss.dual_variables(problem.cost, distances, slack=1e-9)
-    return certify(problem, w, b, alpha, best_b=False)
+    rest = problem.threshold - problem.sign * b
+    corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
+    near = np.abs(rest) <= corner
+    shares = [problem.loss.dual_variables(problem.cost, rest + corner * near)]
+    if not problem.loss.is_smooth:
+        shares.append(_shares_that_balance(problem, rest, near))
+    proofs = [certify(problem, w, b, alpha, best_b=False) for alpha in shares]
+    return min(proofs, key=lambda solution: solution.gap)
+
+
+def _shares_that_balance(problem, rest, near):
+    """The dual variables of a loss with a corner, where every row is `rest` from it.
+
+    Rows at the corner may have any share: they make up for what the others leave.
+    """
+    alpha = problem.loss.dual_variables(problem.cost, np.where(near, 0.0, rest))
+    missing = -problem.balance(alpha)
+    side = near & (problem.sign * missing > 0)
+    room = float(problem.cost[side].sum())
+    alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
+    return alpha
