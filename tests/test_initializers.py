@@ -179,14 +179,14 @@ def test_layers_draw_different_weights():
 
 def test_biases_scales_shifts_and_statistics_start_at_their_constants():
     network = make_network()
-    network.state[...] = 7.0
+    network.statistics[...] = 7.0
     network.initialize((1, 2))
     np.testing.assert_array_equal(network.view("hidden", "bias"), 0)
     np.testing.assert_array_equal(network.view("output", "bias"), 0.5)
     np.testing.assert_array_equal(network.view("norm", "scale"), 1)
     np.testing.assert_array_equal(network.view("norm", "shift"), 0)
     # running means, then running variances
-    np.testing.assert_array_equal(network.state, [0] * 5 + [1] * 5)
+    np.testing.assert_array_equal(network.statistics, [0] * 5 + [1] * 5)
 
 
 def test_initial_weights_do_not_depend_on_the_number_of_threads():

@@ -120,7 +120,7 @@ def test_five_epochs_and_five_more_are_ten_bit_for_bit(data, options, dtype):
     in_parts = pickle.loads(pickle.dumps(copy.deepcopy(in_parts))).fit(X, y)
     assert at_once.network_.parameters.dtype == dtype
     assert_array_equal(in_parts.network_.parameters, at_once.network_.parameters)
-    assert_array_equal(in_parts.network_.state, at_once.network_.state)
+    assert_array_equal(in_parts.network_.statistics, at_once.network_.statistics)
     assert in_parts.loss_curve_ == at_once.loss_curve_
 
 
@@ -156,7 +156,7 @@ def test_training_goes_on_from_read_only_memory(data):
         *state.optimizer_state.values(),
         *(a for h in holders for a in vars(h).values()),
     ]
-    for array in [*arrays, model.network_.parameters, model.network_.state]:
+    for array in [*arrays, model.network_.parameters, model.network_.statistics]:
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
     at_once = MLPClassifier(max_iter=4, **options).fit(X, y)
@@ -197,7 +197,7 @@ def test_early_stopping_restores_the_best_average(data, batch_norm):
     assert model.best_iter_ < model.n_iter_
     shorter = averaged(data, "ema", max_iter=model.best_iter_, **options)
     assert_array_equal(model.network_.parameters, shorter.network_.parameters)
-    assert_array_equal(model.network_.state, shorter.network_.state)
+    assert_array_equal(model.network_.statistics, shorter.network_.statistics)
 
 
 @pytest.mark.parametrize("batch_size", [150, "full"])
@@ -240,7 +240,7 @@ def test_partial_fit_keeps_the_statistics_of_training(data):
     for rows in np.array_split(np.arange(450), 45):
         plain.partial_fit(X[rows], y[rows], classes=np.arange(10))
         model.partial_fit(X[rows], y[rows], classes=np.arange(10))
-    assert_array_equal(model.network_.state, plain.network_.state)
+    assert_array_equal(model.network_.statistics, plain.network_.statistics)
     assert model.score(X, y) > 0.5
 
 

@@ -6,20 +6,12 @@ its `run_epoch` does all steps of an epoch. Nothing above knows which one runs.
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
-from skdeep.engine.threads import CUT_FLOPS, run_pieces, threads
-from skdeep.kernels import COMPILED, MOST_PIECES, check_arguments, check_names, native
+from skdeep.engine.threads import threads
+from skdeep.kernels import COMPILED, check_arguments, check_names, native
 
-# Vectors of parameters are cut into pieces that stay in a core's cache between the
-# passes of an optimizer's step.
-_PIECE_PARAMETERS = 32768
-# Blocks of images have arrays of about so many numbers, for the same reason.
-_PIECE_NUMBERS = 1 << 19
-# Matrix products of fewer rows take long to prepare for what they do.
-_SMALLEST_PIECE = 96
 # The compiled executor uses one thread below so many operations a step: a barrier of
 # several costs more than it gives.
 _SERIAL_COST = 3e6
@@ -102,22 +94,15 @@ def _checked(kernel, named, dtype):
 
 
 class ReferenceProgram:
-    """Runs one NumPy kernel after the other; large ones are cut for several threads."""
+    """Runs one NumPy kernel after the other; the BLAS has one thread for large products.
+
+    With more, the bits of a product would depend on their number.
+    """
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
         self.flops = sum(_flops(kernel, named) for kernel, named in calls)
-        self._steps = []
-        for kind, group in groupby(calls, key=lambda call: _kind(*call)):
-            if kind == "images":
-                self._steps += _carry_samples(list(group))
-            elif kind == "parameters":
-                self._steps += _cut_together(list(group))
-            else:
-                for call in group:
-                    self._steps += (
-                        _cut_sum(*call) if kind == "sum" else _cut_together([call])
-                    )
+        self._steps = [(kernel, tuple(named.values())) for kernel, named in calls]
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -153,118 +138,6 @@ class ReferenceProgram:
 
 def _flops(kernel, named):
     return kernel.flops(**named) if kernel.flops else 0.0
-
-
-def _kind(kernel, named):
-    """What is cut alike: the kernel's axis, or "images" where samples are large."""
-    if kernel.axis != "rows":
-        return kernel.axis
-    arrays = [value for value in named.values() if isinstance(value, np.ndarray)]
-    # all threads would write into scratch memory that is not cut
-    free = all(
-        name in kernel.split or name in kernel.per_piece
-        for name in kernel.scratch
-        if named[name] is not None
-    )
-    return "images" if free and any(a.ndim > 2 for a in arrays) else "rows"
-
-
-def _carry_samples(calls):
-    """The steps of calls on images: a few samples go through all calls before the next.
-
-    The samples are divided into as many parts as there is scratch memory for, and each
-    part into blocks that stay in a core's cache between the calls.
-    """
-    (length,) = _lengths(*calls[0])
-    widest = max(
-        value.size // max(length, 1)
-        for kernel, named in calls
-        for name, value in named.items()
-        if kernel.split.get(name) == 0 and value is not None
-    )
-    if length * widest <= _PIECE_NUMBERS:
-        return [
-            (kernel, tuple(_cut(kernel, named, name, slice(0, None), 0) for name in named))
-            for kernel, named in calls
-        ]
-    block, parts = max(_PIECE_NUMBERS // widest, 1), []
-    for number in range(MOST_PIECES):
-        start, stop = (length * i // MOST_PIECES for i in (number, number + 1))
-        parts.append(
-            [
-                (kernel, tuple(_cut(kernel, named, name, piece, number) for name in named))
-                for begin in range(start, stop, block)
-                for piece in [slice(begin, min(begin + block, stop))]
-                for kernel, named in calls
-            ]
-        )
-    return [(run_pieces, (parts,))]
-
-
-def _cut_together(calls):
-    """The (function, arguments) steps of calls whose pieces depend on no other pieces.
-
-    Calls on the vectors of parameters are cut alike, and one piece goes through all of
-    them before the next, while it is in a core's cache.
-    """
-    pieces = {}
-    for kernel, named in calls:
-        for number, piece in enumerate(_pieces(kernel, named)):
-            arguments = tuple(_cut(kernel, named, name, piece, number) for name in named)
-            pieces.setdefault(piece.start, []).append((kernel, arguments))
-    pieces = list(pieces.values())
-    return pieces[0] if len(pieces) == 1 else [(run_pieces, (pieces,))]
-
-
-def _cut_sum(kernel, named):
-    """The steps of a call that adds up over rows: its parts, and then their sum."""
-    slices = _pieces(kernel, named)
-    parts, sums = [], []
-    for number, piece in enumerate(slices):
-        part = {name: _cut(kernel, named, name, piece, number) for name in named}
-        if number:
-            part |= {name: np.zeros_like(named[name]) for name in kernel.writes}
-            sums += [(np.add, (named[n], part[n], named[n])) for n in kernel.writes]
-        parts.append([(kernel, tuple(part.values()))])
-    return parts[0] if len(parts) == 1 else [(run_pieces, (parts,)), *sums]
-
-
-def _pieces(kernel, named):
-    """Where to cut a call. It depends on the shapes alone, never on the threads."""
-    lengths = _lengths(kernel, named)
-    if len(lengths) != 1 or kernel.axis is None:
-        return [slice(0, None)]
-    (length,) = lengths
-    size = length
-    if kernel.axis == "parameters":
-        size = _PIECE_PARAMETERS
-    elif kernel.axis == "sum":
-        numbers = max(named[name].size for name in kernel.split)
-        size = -(-length // MOST_PIECES) if numbers > _PIECE_NUMBERS else length
-    elif (flops := _flops(kernel, named)) > CUT_FLOPS:
-        n_pieces = min(int(2 * flops // CUT_FLOPS), max(length // _SMALLEST_PIECE, 1))
-        # in whole registers of the product's inner kernels
-        size = -(-length // (16 * n_pieces)) * 16
-    if length <= size:
-        return [slice(0, None)]
-    return [slice(start, start + size) for start in range(0, length, size)]
-
-
-def _lengths(kernel, named):
-    """The lengths of arguments along what they are cut along: one, if they agree."""
-    return {
-        named[name].shape[axis]
-        for name, axis in kernel.split.items()
-        if named.get(name) is not None
-    }
-
-
-def _cut(kernel, named, name, piece, number):
-    if name in kernel.per_piece:
-        return named[name][number:]
-    if piece == slice(0, None) or name not in kernel.split or named[name] is None:
-        return named[name]
-    return named[name][(slice(None),) * kernel.split[name] + (piece,)]
 
 
 class NativeProgram:

@@ -105,7 +105,7 @@ class Network:
     n_decayed : int
         How many of them weight decay acts on.
 
-    state : ndarray of shape (n_state,)
+    statistics : ndarray of shape (n_statistics,)
         The statistics of batch normalization.
 
     shapes : list of tuple of int
@@ -142,9 +142,9 @@ class Network:
         others = {k: p.shape for k, p in self._specifications.items() if not p.decays}
         self.n_decayed = sum(math.prod(shape) for shape in decayed.values())
         self._arrays = _Arrays(decayed | others)
-        self._state_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
+        self._statistics_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
         self.parameters = self._zeros()
-        self.state = np.zeros(self._state_arrays.size, dtype=self.dtype)
+        self.statistics = np.zeros(self._statistics_arrays.size, dtype=self.dtype)
         self._forward_passes = ForwardPasses()
 
     def _zeros(self):
@@ -161,24 +161,24 @@ class Network:
     # --- parameters ---------------------------------------------------------------
 
     def initialize(self, key):
-        """Draw all parameters, and reset the state, from a key of two integers."""
+        """Draw all parameters, and reset the statistics, from a key of two integers."""
         stream = kernels.PhiloxStream(key)
         with single_threaded_blas():  # an initializer may decompose a matrix
             for index, (address, parameter) in enumerate(self._specifications.items()):
                 generator = stream.at(INITIAL_WEIGHTS, index)
                 values = parameter.initializer.sample(generator, parameter.shape)
                 self.view(*address)[...] = values
-        self.reset_state()
+        self.reset_statistics()
 
-    def reset_state(self):
+    def reset_statistics(self):
         """Set the statistics to what they are before training."""
         for address, state in self._states.items():
-            self._state_arrays.view(self.state, address)[...] = state.initial
+            self._statistics_arrays.view(self.statistics, address)[...] = state.initial
 
     def view(self, layer, name):
         """A layer's parameter or statistic, as an array that shares the vector's memory."""
         if (layer, name) in self._states:
-            return self._state_arrays.view(self.state, (layer, name))
+            return self._statistics_arrays.view(self.statistics, (layer, name))
         return self._arrays.view(self.parameters, (layer, name))
 
     def parameter_names(self):
@@ -219,7 +219,7 @@ class Network:
 
     def is_finite(self):
         """Whether parameters, the penalty on them, and statistics are finite numbers."""
-        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.state).all()
+        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.statistics).all()
         return bool(vectors and np.isfinite(self.penalty()))
 
     def layer_norms(self, vector):
@@ -245,7 +245,7 @@ class Network:
     def copy(self):
         """A network with weights and statistics of its own, equal to these."""
         twin = copy(self)
-        twin.parameters, twin.state = self.parameters.copy(), self.state.copy()
+        twin.parameters, twin.statistics = self.parameters.copy(), self.statistics.copy()
         twin._forward_passes = ForwardPasses()
         return twin
 
@@ -297,7 +297,7 @@ class Network:
         """
         rows = np.arange(data.x.shape[0]) if rows is None else rows
         # blocks bound the memory, but batch normalization must see all samples at once
-        block = len(rows) if self.state.size else min(len(rows), _OBJECTIVE_BLOCK)
+        block = len(rows) if self.statistics.size else min(len(rows), _OBJECTIVE_BLOCK)
         memory = StepMemory(self, (0, 0), block)
         memory.step[0] = 1
         plan = BatchPlan.of(data, block, whole=False)
@@ -339,7 +339,7 @@ class Network:
                 index=_FIRST_LAYER + index,
                 parameters=_buffers(self._arrays, self.parameters, addresses),
                 gradients=_buffers(self._arrays, gradient, addresses, "d_"),
-                state=_buffers(self._state_arrays, self.state, states),
+                state=_buffers(self._statistics_arrays, self.statistics, states),
             )
 
     def _gradient_calls(self, plan, data, memory):
@@ -474,8 +474,8 @@ class Network:
         lines.append(
             f"{self.parameters.size:,} parameters ({self.dtype.name}): {_bytes(nbytes)}"
         )
-        if self.state.size:
-            lines.append(f"{self.state.size:,} running statistics, not trained")
+        if self.statistics.size:
+            lines.append(f"{self.statistics.size:,} running statistics, not trained")
         if self.plan is not None:
             batch = self._printed_program().nbytes(self.plan.batch_size)
             lines.append(

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-#: Matrix products of more floating-point operations than this are cut into pieces of
-#: about half as many, for several threads: 5 MFLOP take a tenth of a millisecond.
+#: More floating-point operations than these are worth several threads: they take some
+#: tenths of a millisecond.
 CUT_FLOPS = 1e7
 # NumPy allocates a buffer of so many entries for each broadcast operand: its usual 8192
 # take up to 66 kB in every call and are slower for wide arrays.

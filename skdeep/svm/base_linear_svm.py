@@ -115,7 +115,7 @@ class BaseLinearSVM(NamedParameters, CallbackSupportMixin, BaseEstimator):
                 f"{self.optimizer!r}. Set dropout=0, or train with a stochastic "
                 "optimizer such as 'adam'."
             )
-        if self.optimizer == "interior_point" and self.loss.startswith("squared"):
+        if self.optimizer == "interior_point" and self._row_loss.is_smooth:
             raise ValueError(
                 f"optimizer='interior_point' is for losses that are not squared, but "
                 f"loss is {self.loss!r}. Use 'newton' or 'auto'."

@@ -33,12 +33,15 @@ from skdeep.svm.solutions import (
     solve_classes,
     solve_crammer_singer,
 )
+from skdeep.svm.solvers.hinge import Hinge, SquaredHinge
 from skdeep.svm.solvers.interrupt import Solves
 from skdeep.svm.solvers.preparation import choose_units
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.class_weight import class_weight_vector
 from skdeep.validation.inputs import convert_input
 from skdeep.validation.messages import plain
+
+_LOSSES = {"hinge": Hinge(), "squared_hinge": SquaredHinge()}
 
 
 class LinearSVM(ClassifierMixin, BaseLinearSVM):
@@ -191,7 +194,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
 
     _parameter_constraints = {
         **BaseLinearSVM._parameter_constraints,
-        "loss": [StrOptions({"hinge", "squared_hinge"})],
+        "loss": [StrOptions(set(_LOSSES))],
         "multi_class": [StrOptions({"ovr", "crammer_singer"})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "n_jobs": [Integral, None],
@@ -282,13 +285,13 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
             weight = weight * by_class[codes]
             cost = C * weight
         self._check_weights(codes, cost)
-        choose_units(X, cost, squared=self.loss == "squared_hinge")  # or refuse at once
+        choose_units(X, cost, self._row_loss)  # or refuse at once
         self._check_multi_class()
         self._learn()  # what callbacks see has nothing of the last fit
         fit = self._fit_exactly if self._exact else self._train
         machines, learned, interrupt = fit(X, codes, weight, C, tasks)
         machines = certify_classes(
-            machines, X, codes, cost, squared=self.loss == "squared_hinge",
+            machines, X, codes, cost, self._row_loss,
             joint=self._joint(), penalty=self._penalty(),
         )  # fmt: skip
         self._learn(**learned, **reported(machines))
@@ -315,7 +318,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
                 C * weight,
                 positive,
                 solves,
-                squared=self.loss == "squared_hinge",
+                loss=self._row_loss,
                 solver=self.optimizer,
                 n_jobs=self.n_jobs,
                 crammer_singer=self.multi_class == "crammer_singer",
@@ -341,7 +344,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         scale = 0.5 / self._penalty()
         machines = measure_classes(
             X, codes, scale * C * weight, learned["coef_"], learned["intercept_"],
-            squared=self.loss == "squared_hinge", free=self.fit_intercept,
+            loss=self._row_loss, free=self.fit_intercept,
             joint=self._joint(), n_iter=learned["n_iter_"],
         )  # fmt: skip
         machines = [replace(m, objective=m.objective / scale) for m in machines]
@@ -435,6 +438,11 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
                 "sklearn.utils.class_weight gives for a part of the data."
             )
         return class_weight_vector(self.class_weight, self.classes_, y, weight)
+
+    @property
+    def _row_loss(self):
+        """What the error of a row costs."""
+        return _LOSSES[self.loss]
 
     def _joint(self):
         return self.multi_class == "crammer_singer" and len(self.classes_) > 2

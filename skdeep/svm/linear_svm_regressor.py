@@ -23,10 +23,16 @@ from skdeep.svm.one_layer_network import (
 )
 from skdeep.svm.output_certificate import certify_regression
 from skdeep.svm.solutions import measure_regression, solve_regression
+from skdeep.svm.solvers.hinge import EpsilonInsensitive, SquaredEpsilonInsensitive
 from skdeep.svm.solvers.interrupt import Solves
 from skdeep.svm.solvers.preparation import choose_units
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input
+
+_LOSSES = {
+    "epsilon_insensitive": EpsilonInsensitive,
+    "squared_epsilon_insensitive": SquaredEpsilonInsensitive,
+}
 
 
 class LinearSVMRegressor(RegressorMixin, BaseLinearSVM):
@@ -136,7 +142,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
     _parameter_constraints = {
         **BaseLinearSVM._parameter_constraints,
         "epsilon": [Interval(Real, 0, None, closed="left")],
-        "loss": [StrOptions({"epsilon_insensitive", "squared_epsilon_insensitive"})],
+        "loss": [StrOptions(set(_LOSSES))],
     }
 
     def __init__(
@@ -209,12 +215,12 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         C = self._cost(weight)
         with np.errstate(over="ignore"):
             cost = C * weight
-        squared = self.loss.startswith("squared")
-        choose_units(X, cost, squared=squared, targets=y)  # or refuse at once
+        loss = self._row_loss
+        choose_units(X, cost, loss, targets=y)  # or refuse at once
         self._learn()  # what callbacks see has nothing of the last fit
         fit = self._fit_exactly if self._exact else self._train
         machine, learned, interrupt = fit(X, y, weight, C, tasks)
-        machine = certify_regression(machine, X, y, cost, self.epsilon, squared=squared)
+        machine = certify_regression(machine, X, y, cost, loss)
         self._learn(
             **learned, objective_=machine.objective, duality_gap_=machine.duality_gap
         )
@@ -226,8 +232,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         tasks.begin("fit", 0)
         solves = Solves()
         machine, dual = solve_regression(
-            X, y, C * weight, self.epsilon, solves,
-            squared=self.loss.startswith("squared"), solver=self.optimizer,
+            X, y, C * weight, solves, loss=self._row_loss, solver=self.optimizer,
             intercept=self.fit_intercept, tol=self.tol, max_iter=self.max_iter,
         )  # fmt: skip
         solves.check_begun([machine])
@@ -248,9 +253,8 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         learned = self._learned_by(network)
         self._learn(**learned)  # an interrupt from now on costs the certificate only
         machine = measure_regression(
-            X, y, C * weight, self.epsilon, learned["coef_"], learned["intercept_"],
-            squared=self.loss.startswith("squared"), free=self.fit_intercept,
-            n_iter=learned["n_iter_"],
+            X, y, C * weight, learned["coef_"], learned["intercept_"],
+            loss=self._row_loss, free=self.fit_intercept, n_iter=learned["n_iter_"],
         )  # fmt: skip
         return machine, learned, interrupt
 
@@ -298,8 +302,13 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         self._end(tasks, interrupt)
         return self
 
+    @property
+    def _row_loss(self):
+        """What an error costs."""
+        return _LOSSES[self.loss](self.epsilon)
+
     def _make_network(self, X, y, weight, C):
-        squared = self.loss.startswith("squared")
+        squared = self._row_loss.degree == 2
         # a free intercept takes up any shift of the targets
         centre = float(np.average(y, weights=weight)) if self.fit_intercept else 0.0
         # errors far from zero cost no steeper than small ones: further to go

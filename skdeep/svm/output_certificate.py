@@ -15,7 +15,7 @@ from skdeep.svm.linear_outputs import linear_outputs
 _ROUNDING = 1e-13
 
 
-def certify_classes(machines, X, codes, cost, *, squared, joint, penalty=0.5):
+def certify_classes(machines, X, codes, cost, loss, *, joint, penalty=0.5):
     """The machines of a classifier, with certificates of their outputs.
 
     Parameters
@@ -32,8 +32,8 @@ def certify_classes(machines, X, codes, cost, *, squared, joint, penalty=0.5):
     cost : ndarray of shape (n_samples,)
         What an error costs.
 
-    squared : bool
-        Whether errors are squared.
+    loss : Hinge
+        The loss of an error.
 
     joint : bool
         Whether the machine is Crammer and Singer's.
@@ -51,32 +51,32 @@ def certify_classes(machines, X, codes, cost, *, squared, joint, penalty=0.5):
         reached += 1.0 - own
         np.put_along_axis(reached, codes[:, None], 0.0, axis=1)
         errors = reached.max(axis=1)
-        return [_certify(machines[0], penalty, errors, cost, squared)]
+        return [_certify(machines[0], penalty, errors, cost, loss)]
     certified = []
     for number, machine in enumerate(machines):
         positive = number if len(machines) > 1 else 1
         margins = _outputs(machine, X) * np.where(codes == positive, 1.0, -1.0)
-        certified.append(_certify(machine, penalty, 1.0 - margins, cost, squared))
+        certified.append(_certify(machine, penalty, 1.0 - margins, cost, loss))
     return certified
 
 
-def certify_regression(machine, X, y, cost, epsilon, *, squared):
+def certify_regression(machine, X, y, cost, loss):
     """The same of a regression."""
-    errors = np.abs(y - _outputs(machine, X)) - epsilon
-    edge = np.finfo(float).eps * max(float(np.max(np.abs(y))), epsilon)
+    errors = loss.errors(y - _outputs(machine, X))
+    edge = np.finfo(float).eps * max(float(np.max(np.abs(y))), loss.epsilon)
     if not machine.objective and np.max(errors) <= edge:
         return machine  # targets that touch the tube's edges, up to rounding
-    return _certify(machine, 0.5, errors, cost, squared)
+    return _certify(machine, 0.5, errors, cost, loss)
 
 
 def _outputs(machine, X):
     return linear_outputs(X, machine.w[None], np.atleast_1d(machine.b))[:, 0]
 
 
-def _certify(machine, penalty, errors, cost, squared):
+def _certify(machine, penalty, errors, cost, loss):
     with np.errstate(all="ignore"):  # what is not finite has a gap that says so
-        loss = np.maximum(errors, 0.0) ** (2 if squared else 1)
-        objective = penalty * float(np.sum(machine.w**2)) + float(np.sum(cost * loss))
+        losses = loss.of(np.maximum(errors, 0.0))
+        objective = penalty * float(np.sum(machine.w**2)) + float(np.sum(cost * losses))
         off = abs(objective - machine.objective)
         if off <= _ROUNDING * machine.objective:
             return machine

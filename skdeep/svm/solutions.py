@@ -13,6 +13,7 @@ from skdeep.svm.solvers.crammer_singer import (
     certify_multiclass,
     minimize_crammer_singer,
 )
+from skdeep.svm.solvers.hinge import Hinge
 from skdeep.svm.solvers.preparation import choose_units, prepare
 from skdeep.svm.solvers.problem import Problem
 from skdeep.svm.solvers.solve import solve
@@ -54,7 +55,7 @@ def reported(machines):
 
 
 def solve_classes(
-    X, codes, cost, positive, solves, *, squared, solver, intercept, tol, max_iter, n_jobs,
+    X, codes, cost, positive, solves, *, loss, solver, intercept, tol, max_iter, n_jobs,
     crammer_singer,
 ):  # fmt: skip
     """Solve a machine for each positive class against all others.
@@ -78,13 +79,13 @@ def solve_classes(
     factor = 2.0 if crammer_singer else 1.0
     with single_threaded_blas():
         X = _take(X, rows)
-        units = choose_units(X, c, squared=squared)
+        units = choose_units(X, c, loss)
         prepared = prepare(X, c, unit=units.rows, intercept=intercept)
         c = factor * units.cost(c)
 
     def one(number):
         sign = np.where(codes == number, 1.0, -1.0)
-        problem = Problem(prepared.X, sign, np.ones(len(c)), c, squared, intercept)
+        problem = Problem(prepared.X, sign, np.ones(len(c)), c, loss, intercept)
         with single_threaded_blas():
             found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
             w, b = prepared.restore(found.w, found.b)
@@ -117,7 +118,7 @@ def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     n_classes = int(codes.max()) + 1
     with single_threaded_blas():
         X, c = _take(X, rows), cost[rows]
-        units = choose_units(X, c, squared=False)
+        units = choose_units(X, c, Hinge())
         prepared = prepare(X, c, unit=units.rows, intercept=intercept)
         problem = MulticlassProblem(
             prepared.X, codes[rows], units.cost(c), n_classes, intercept
@@ -135,9 +136,7 @@ def solve_crammer_singer(X, codes, cost, solves, *, intercept, tol, max_iter):
     return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def solve_regression(
-    X, y, cost, epsilon, solves, *, squared, solver, intercept, tol, max_iter
-):
+def solve_regression(X, y, cost, solves, *, loss, solver, intercept, tol, max_iter):
     """Solve a support vector regression: every sample is a row with each sign.
 
     Returns
@@ -149,7 +148,7 @@ def solve_regression(
     rows = np.flatnonzero(cost)
     with single_threaded_blas():
         units, prepared, problem, centre = _tube(
-            _take(X, rows), y[rows], cost[rows], epsilon, squared, intercept
+            _take(X, rows), y[rows], cost[rows], loss, intercept
         )
         found = solves.run(solve, problem, solver, tol=tol, max_iter=max_iter)
         w, b = prepared.restore(found.w, found.b + centre)
@@ -161,28 +160,28 @@ def solve_regression(
     return Machine(w, b, objective, found.gap, found.n_iter), dual
 
 
-def _tube(X, y, cost, epsilon, squared, intercept, **options):
+def _tube(X, y, cost, loss, intercept, **options):
     """The problem of a regression; targets far from zero are centred."""
-    units = choose_units(X, cost, squared=squared, targets=y)
+    units = choose_units(X, cost, loss, targets=y)
     prepared = prepare(X, cost, unit=units.rows, intercept=intercept, **options)
     cost, y = units.cost(cost), y / units.targets
     centre = float(cost @ y / cost.sum()) if intercept else 0.0
     y = y - centre
     # a tube that is much higher than the targets would cost them their digits
-    epsilon = min(epsilon / units.targets, 2 * float(np.max(np.abs(y))))
+    epsilon = min(loss.epsilon / units.targets, 2 * float(np.max(np.abs(y))))
     n = len(y)
     problem = Problem(
         prepared.X,
         np.repeat([1.0, -1.0], n),
         np.concatenate([y - epsilon, -y - epsilon]),
         np.tile(cost, 2),
-        squared,
+        loss,
         intercept,
     )
     return units, prepared, problem, centre
 
 
-def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_iter):
+def measure_classes(X, codes, cost, coef, intercept, *, loss, free, joint, n_iter):
     """The machines of coefficients that came without dual variables.
 
     The gap is measured to the best of the simple bounds, and may be loose.
@@ -195,7 +194,7 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
     X, codes, cost = _take(X, rows), codes[rows], cost[rows]
     w, b = coef, intercept
     with single_threaded_blas():
-        units = choose_units(X, cost, squared=squared)
+        units = choose_units(X, cost, loss)
         prepared = prepare(X, cost, unit=units.rows, intercept=free, rotate=False)
         pairs = [prepared.project(*units.project(*pair)) for pair in zip(w, b, strict=True)]
         cost = units.cost(cost)
@@ -207,18 +206,18 @@ def measure_classes(X, codes, cost, coef, intercept, *, squared, free, joint, n_
         machines = []
         for k, pair in enumerate(pairs):
             sign = np.where(codes == (k if len(w) > 1 else 1), 1.0, -1.0)
-            problem = Problem(prepared.X, sign, np.ones(len(cost)), cost, squared, free)
+            problem = Problem(prepared.X, sign, np.ones(len(cost)), cost, loss, free)
             machines.append(_measure(problem, units, pair, w[k], b[k], n_iter))
     return machines
 
 
-def measure_regression(X, y, cost, epsilon, coef, intercept, *, squared, free, n_iter):
+def measure_regression(X, y, cost, coef, intercept, *, loss, free, n_iter):
     """The same of a regression: one machine."""
     rows = np.flatnonzero(cost)
     w, b = coef, float(intercept[0])
     with single_threaded_blas():
         units, prepared, problem, centre = _tube(
-            _take(X, rows), y[rows], cost[rows], epsilon, squared, free, rotate=False
+            _take(X, rows), y[rows], cost[rows], loss, free, rotate=False
         )
         in_units = units.project(w, b)
         pair = prepared.project(in_units[0], in_units[1] - centre)

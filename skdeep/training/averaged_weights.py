@@ -22,7 +22,7 @@ class AveragedWeights:
     parameters : ndarray of shape (n_parameters,)
         The average during an epoch, else the weights in training.
 
-    state : ndarray of shape (n_state,)
+    statistics : ndarray of shape (n_statistics,)
         Between epochs, batch normalization's statistics of the weights in training.
 
     count : ndarray of shape (1,)
@@ -33,41 +33,43 @@ class AveragedWeights:
     """
 
     parameters: np.ndarray
-    state: np.ndarray
+    statistics: np.ndarray
     count: np.ndarray
     in_epoch: bool = False
 
     @classmethod
     def of(cls, network):
         """The average before the first step: the weights themselves."""
-        return cls(network.parameters.copy(), network.state.copy(), np.zeros(1, np.int64))
+        return cls(
+            network.parameters.copy(), network.statistics.copy(), np.zeros(1, np.int64)
+        )
 
     def enter_epoch(self, network):
         """Give the network the weights in training."""
         if not self.in_epoch:
             self._exchange_parameters(network)
-            np.copyto(network.state, self.state)
+            np.copyto(network.statistics, self.statistics)
             self.in_epoch = True
 
     def leave_epoch(self, network):
         """Give the network the average, with the statistics of training for now."""
         if self.in_epoch:
             self._exchange_parameters(network)
-            np.copyto(self.state, network.state)
+            np.copyto(self.statistics, network.statistics)
             self.in_epoch = False
 
     def copy(self):
         return replace(
             self,
             parameters=self.parameters.copy(),
-            state=self.state.copy(),
+            statistics=self.statistics.copy(),
             count=self.count.copy(),
         )
 
     def take(self, source):
         """Take the weights in training from a copy of this, or from a network."""
         np.copyto(self.parameters, source.parameters)
-        np.copyto(self.state, source.state)
+        np.copyto(self.statistics, source.statistics)
         self.count[...] = getattr(source, "count", 0)
         self.in_epoch = False
 
@@ -158,7 +160,7 @@ class StatisticsPass:
         """
         memory = self._memory
         memory.step[0] = 0
-        self._network.reset_state()
+        self._network.reset_statistics()
         bound = [self._program.bind(self._arrays, rows) for rows in sizes]
         last = bound[1] if len(bound) > 1 else None
         rates = np.zeros(n_full + len(bound) - 1)

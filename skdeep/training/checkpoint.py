@@ -56,7 +56,7 @@ class CheckpointFile:
         OSError
             Where it cannot be written; the file is then what it was before.
         """
-        arrays = [network.parameters, network.state]
+        arrays = [network.parameters, network.statistics]
         header = {
             "skdeep": __version__,
             "class": self.owner,
@@ -104,7 +104,7 @@ class CheckpointFile:
             _check_fits(network, state, arrays, values)
         except (AttributeError, LookupError, TypeError) as error:
             raise self._unreadable(error) from error
-        network.parameters[...], network.state[...] = arrays[:2]
+        network.parameters[...], network.statistics[...] = arrays[:2]
         for name, value in values.items():
             setattr(state, name, value)
 
@@ -224,7 +224,7 @@ def _digest(text, arrays):
 
 def _check_fits(network, state, arrays, values):
     """Raise a TypeError where what was read is not of this network and state."""
-    for mine, read in zip((network.parameters, network.state), arrays, strict=False):
+    for mine, read in zip((network.parameters, network.statistics), arrays, strict=False):
         if (mine.dtype, mine.shape) != (read.dtype, read.shape):
             raise TypeError(
                 f"{read.dtype} {read.shape} cannot be weights of {mine.dtype} {mine.shape}"
@@ -246,7 +246,7 @@ def _pack(value, arrays):
     if isinstance(value, Runs):
         return {"runs": [_pack(part, arrays) for part in (value.values, value.counts)]}
     if isinstance(value, AveragedWeights):
-        parts = [value.parameters, value.state, value.count]
+        parts = [value.parameters, value.statistics, value.count]
         return {"average": [_pack(part, arrays) for part in parts]}
     if isinstance(value, dict):
         return {"dict": {name: _pack(part, arrays) for name, part in value.items()}}

@@ -76,11 +76,11 @@ class GradientProbe:
             layer with a kernel.
         """
         network = self._network
-        statistics = network.state.copy()  # which a forward pass of training changes
+        statistics = network.statistics.copy()  # which a forward pass of training changes
         self._memory.total[0] = 0.0
         with np.errstate(all="ignore"), self._bound.session():
             self._bound.run()
-            np.copyto(network.state, statistics)
+            np.copyto(network.statistics, statistics)
             ranges = network.kernel_ranges()
             activity = [self._activity(name) for name in ranges]
             return {

@@ -29,12 +29,12 @@ class Snapshot:
 
     def __init__(self, network, average=None):
         self.parameters = np.empty_like(network.parameters)
-        self.statistics = np.empty_like(network.state)
+        self.statistics = np.empty_like(network.statistics)
         self.take(network, average)
 
     def take(self, network, average=None):
         np.copyto(self.parameters, network.parameters)
-        np.copyto(self.statistics, network.state)
+        np.copyto(self.statistics, network.statistics)
         self.average = None if average is None else average.copy()
 
     def copy(self):
@@ -46,7 +46,7 @@ class Snapshot:
 
     def restore(self, network, average=None):
         np.copyto(network.parameters, self.parameters)
-        np.copyto(network.state, self.statistics)
+        np.copyto(network.statistics, self.statistics)
         if average is not None:
             average.take(self.average or network)
 

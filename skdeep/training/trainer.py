@@ -107,7 +107,7 @@ class Epochs:
         self._statistics = None
         if state.average is not None:
             self._memory.average = state.average.parameters
-            if network.state.size and options.renew_statistics:
+            if network.statistics.size and options.renew_statistics:
                 self._statistics = StatisticsPass(network, plan, self._data, self._memory)
         program = network.training_program(plan, self._data, self._memory)
         self._batch, self._last_batch = self._bind(program)

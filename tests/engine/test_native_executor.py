@@ -73,7 +73,7 @@ def fitted(estimator, X, y, monkeypatch=None, compiled=True):
         monkeypatch.setattr(native, "ENABLED", compiled)
     estimator.fit(X, y)
     network = estimator.network_
-    return np.concatenate([network.parameters, network.state, estimator.loss_curve_])
+    return np.concatenate([network.parameters, network.statistics, estimator.loss_curve_])
 
 
 def assert_alike(estimator, X, y, monkeypatch):

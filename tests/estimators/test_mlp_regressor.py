@@ -120,11 +120,11 @@ def test_partial_fit_goes_through_the_data_once_a_call(diabetes):
 def test_prediction_never_changes_the_estimator(diabetes):
     X, y = diabetes
     model = MLPRegressor(batch_norm=True, dropout=0.3, max_iter=5, random_state=0).fit(X, y)
-    before = model.network_.parameters.copy(), model.network_.state.copy()
+    before = model.network_.parameters.copy(), model.network_.statistics.copy()
     first = model.predict(X)
     assert_array_equal(model.predict(X), first)
     assert_array_equal(model.network_.parameters, before[0])
-    assert_array_equal(model.network_.state, before[1])
+    assert_array_equal(model.network_.statistics, before[1])
 
 
 def test_prediction_does_not_depend_on_how_rows_are_batched(diabetes):

@@ -208,7 +208,7 @@ def test_the_estimator_stays_as_it_is(data):
     assert not hasattr(unfitted, "network_")
     assert vars(fitted).keys() == before.keys()
     assert_array_equal(fitted.network_.parameters, before["network_"].parameters)
-    assert_array_equal(fitted.network_.state, before["network_"].state)
+    assert_array_equal(fitted.network_.statistics, before["network_"].statistics)
 
 
 def test_it_measures_the_weights_that_a_fit_starts_from(data):

@@ -49,13 +49,11 @@ def convolutions(draw):
         "padding": draw(pair(0, 3)),
     }
     # room for all windows, or for one row of one sample
-    rows, length = kernels.convolution_scratch(
-        shapes["kernel"], shapes["x"][-1], out_size[1]
-    )
+    length = kernels.convolution_scratch(shapes["kernel"], shapes["x"][-1], out_size[1])
     if draw(st.booleans()):
         line = out_size[1] * window[0] * window[1] * shapes["x"][-1]
         length = arrays["kernel"].size + line * draw(st.integers(1, 3))
-    geometry["work"] = np.full((rows, length), np.nan, dtype)
+    geometry["work"] = np.full(length, np.nan, dtype)
     return arrays, geometry
 
 

@@ -593,7 +593,7 @@ def fitted(name, dtype):
     X[..., 0] += y[:, np.newaxis, np.newaxis]
     model = ARCHITECTURES[name].set_params(batch_size=48, max_iter=3, random_state=0)
     network = model.fit(X, y).network_
-    return np.concatenate([network.parameters, network.state, model.loss_curve_])
+    return np.concatenate([network.parameters, network.statistics, model.loss_curve_])
 
 
 @fits

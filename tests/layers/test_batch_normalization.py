@@ -273,11 +273,11 @@ def test_prediction_does_not_change_the_running_averages():
     ]
     network = Network(layers, SquaredError(), SGD(), input_shape=(3,), dtype=np.float64)
     network.initialize((0, 0))
-    network.state[...] = np.random.default_rng(0).random(network.state.shape)
-    before = network.state.copy()
+    network.statistics[...] = np.random.default_rng(0).random(network.statistics.shape)
+    before = network.statistics.copy()
     (x,) = draw(11, (20, 3))
     first = network.raw_outputs(x)
-    np.testing.assert_array_equal(network.state, before)
+    np.testing.assert_array_equal(network.statistics, before)
     np.testing.assert_array_equal(network.raw_outputs(x), first)
 
 
@@ -344,11 +344,11 @@ def test_a_last_batch_of_one_sample_joins_the_batch_before(
     )
     model.fit(x, y)
     assert len(model.history_["learning_rate"]) == 12 // batch_size
-    assert np.isfinite(model.network_.state).all()
+    assert np.isfinite(model.network_.statistics).all()
     if batch_size == 12:
         whole = clone(model).set_params(batch_size="full").fit(x, y)
         np.testing.assert_array_equal(model.network_.parameters, whole.network_.parameters)
-        np.testing.assert_array_equal(model.network_.state, whole.network_.state)
+        np.testing.assert_array_equal(model.network_.statistics, whole.network_.statistics)
 
 
 def test_a_joined_batch_counts_no_more_than_all_in_the_running_averages():

@@ -11,6 +11,7 @@ from skdeep import LinearSVM, LinearSVMRegressor
 from skdeep.kernels import native
 from skdeep.svm.solvers import newton
 from skdeep.svm.solvers.certificate import best_intercept
+from skdeep.svm.solvers.hinge import Hinge, SquaredHinge
 from skdeep.svm.solvers.problem import Problem
 from skdeep.svm.solvers.solve import choose_solver
 
@@ -42,12 +43,13 @@ def many_classes():
 # --- choosing -------------------------------------------------------------------------
 
 
-def problem_of(n, d, positive, *, squared=False, density=None):
+HINGE = Hinge()
+
+
+def problem_of(n, d, positive, *, loss=HINGE, density=None):
     X = np.ones((n, d)) if density is None else sparse.random_array((n, d), density=density)
     sign = np.where(np.arange(n) < positive, 1.0, -1.0)
-    return Problem(
-        sparse.csr_array(X) if density else X, sign, np.ones(n), sign**2, squared
-    )
+    return Problem(sparse.csr_array(X) if density else X, sign, np.ones(n), sign**2, loss)
 
 
 @compiled
@@ -55,9 +57,9 @@ def test_the_solver_is_chosen_by_shape_and_balance():
     few, half = problem_of(1000, 20, 50), problem_of(1000, 20, 500)
     assert choose_solver(few) == "coordinate_descent"
     assert choose_solver(half) == "interior_point"
-    wide = problem_of(200, 5000, 100, squared=True, density=0.01)
+    wide = problem_of(200, 5000, 100, loss=SquaredHinge(), density=0.01)
     assert choose_solver(wide) == "coordinate_descent"
-    assert choose_solver(problem_of(1000, 20, 500, squared=True)) == "newton"
+    assert choose_solver(problem_of(1000, 20, 500, loss=SquaredHinge())) == "newton"
 
 
 @compiled
@@ -196,7 +198,9 @@ def test_the_best_intercept_of_squared_errors_is_where_their_slope_is_zero(seed)
     n = 30
     sign = np.where(generator.random(n) > 0.5, 1.0, -1.0)
     margins, cost = generator.normal(size=n), generator.uniform(0.1, 2, n)
-    problem = Problem(np.zeros((n, 1)), sign, generator.normal(size=n), cost, True)
+    problem = Problem(
+        np.zeros((n, 1)), sign, generator.normal(size=n), cost, SquaredHinge()
+    )
     b = best_intercept(problem, margins)
     errors = problem.errors(margins + sign * b)
     assert abs(np.sum(sign * cost * errors)) <= 1e-10

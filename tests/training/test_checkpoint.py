@@ -87,7 +87,7 @@ model = MLPClassifier(**options).set_callbacks(Checkpoint(path))
 print("ready", flush=True)
 model.fit(X, y)
 np.save(result, model.network_.parameters)
-np.save(result + ".state.npy", model.network_.state)
+np.save(result + ".state.npy", model.network_.statistics)
 print(json.dumps(model.loss_curve_))
 """
 )
@@ -116,7 +116,7 @@ def check_same(folder, process, model):
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert_array_equal(np.load(folder / "result.npy"), model.network_.parameters)
-    assert_array_equal(np.load(folder / "result.npy.state.npy"), model.network_.state)
+    assert_array_equal(np.load(folder / "result.npy.state.npy"), model.network_.statistics)
     assert json.loads(output.splitlines()[-1]) == model.loss_curve_
 
 
@@ -231,7 +231,7 @@ def test_averages_and_records_of_gradients_go_on(tmp_path, data, average, early_
     resumed.fit(*data)
     whole = MLPClassifier(**options).fit(*data)
     assert_array_equal(resumed.network_.parameters, whole.network_.parameters)
-    assert_array_equal(resumed.network_.state, whole.network_.state)
+    assert_array_equal(resumed.network_.statistics, whole.network_.statistics)
     for name, values in whole.history_.items():
         assert_array_equal(resumed.history_[name], values)
     report, same = map(GradientFlowReport.from_estimator, (whole, resumed))

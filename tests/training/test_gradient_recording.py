@@ -91,7 +91,7 @@ def test_an_epoch_whose_last_step_is_measured_is_the_same_epoch(data, batch_size
     recorded = MLPClassifier(record="gradients", **options).fit(*data)
     assert recorded.loss_curve_ == plain.loss_curve_
     assert_array_equal(recorded.network_.parameters, plain.network_.parameters)
-    assert_array_equal(recorded.network_.state, plain.network_.state)
+    assert_array_equal(recorded.network_.statistics, plain.network_.statistics)
 
 
 def test_units_that_are_zero_for_every_sample_are_dead():
@@ -129,11 +129,11 @@ def test_a_leaky_unit_is_not_dead():
 
 def test_a_measurement_changes_nothing_and_is_the_same_again():
     network, data = make_network(batch_norm=True), draw(n=2000)
-    parameters, state = network.parameters.copy(), network.state.copy()
+    parameters, state = network.parameters.copy(), network.statistics.copy()
     first, second = (GradientProbe(network, data, (1, 2)) for _ in range(2))
     flows = [first.measure(), first.measure(), second.measure()]
     assert_array_equal(network.parameters, parameters)
-    assert_array_equal(network.state, state)
+    assert_array_equal(network.statistics, state)
     for name in flows[0]:
         assert_array_equal(flows[0][name], flows[1][name])
         assert_array_equal(flows[0][name], flows[2][name])

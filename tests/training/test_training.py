@@ -204,7 +204,7 @@ def test_warm_start_goes_on_bit_for_bit(digits, options):
     in_parts.fit(X, y)
     in_parts = pickle.loads(pickle.dumps(in_parts)).fit(X, y)
     assert_array_equal(weights(in_parts), weights(at_once))
-    assert_array_equal(in_parts.network_.state, at_once.network_.state)
+    assert_array_equal(in_parts.network_.statistics, at_once.network_.statistics)
     assert in_parts.loss_curve_ == at_once.loss_curve_
     assert_array_equal(
         in_parts.history_["learning_rate"], at_once.history_["learning_rate"]

@@ -184,7 +184,7 @@ def test_the_best_weights_and_batch_norm_statistics_are_restored(split):
     shorter = MLPClassifier(**options, max_iter=model.best_iter_).fit(X, y, **validation)
     assert not shorter.stopped_early_
     assert_array_equal(model.network_.parameters, shorter.network_.parameters)
-    assert_array_equal(model.network_.state, shorter.network_.state)
+    assert_array_equal(model.network_.statistics, shorter.network_.statistics)
     loss = log_loss(y_val, model.predict_proba(X_val))
     assert_allclose(loss, min(model.validation_loss_curve_), rtol=1e-9)
 

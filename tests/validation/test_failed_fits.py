@@ -66,7 +66,7 @@ def attributes(model):
     kept = copy.deepcopy({k: v for k, v in vars(model).items() if k != "_skl_callbacks"})
     network, state = kept.pop("network_", None), kept.pop("_training_state", None)
     if network is not None:
-        kept |= {"parameters": network.parameters, "statistics": network.state}
+        kept |= {"parameters": network.parameters, "statistics": network.statistics}
         kept |= {"optimizer": state.optimizer_state, "ending": state.ending}
         kept |= {"history": model.history_, "step": state.step, "best": state.best}
     return {k: repr(v) if hasattr(v, "get_params") else v for k, v in kept.items()}

@@ -13,7 +13,6 @@ from skdeep.kernels.reference.augmentation import (
 )
 from skdeep.kernels.reference.contract import (
     COMPILED,
-    MOST_PIECES,
     WINDOW_LIMIT,
     Kernel,
     check_arguments,
@@ -105,7 +104,6 @@ from skdeep.kernels.reference.random import PhiloxStream
 __all__ = [
     "ACTIVATIONS",
     "COMPILED",
-    "MOST_PIECES",
     "WINDOW_LIMIT",
     "Kernel",
     "PhiloxStream",

@@ -18,8 +18,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-#: The pieces that a call can be cut into, each with scratch memory of its own.
-MOST_PIECES = 4
 #: The numbers that say where a window is must be below this: what compiled kernels
 #: compute of them stays within 64 bits.
 WINDOW_LIMIT = 1 << 31
@@ -194,17 +192,14 @@ def kernel(
         The names of the arguments it writes, separated by spaces.
     scratch : str, default=""
         The names of arguments whose content means nothing before and after the call.
-        Whoever writes a call need not give them. Where the first axis of one is
-        ``pieces``, it has an entry for every piece that the work is cut into, and the
-        kernel uses the first.
+        Whoever writes a call need not give them.
     optional : str, default=""
         The names of arguments that may be None.
     in_place : bool, default=False
         Whether ``out`` may be the same memory as the input, or ``d_z`` as ``d_out``.
     flops : callable, default=None
         The number of floating-point operations of a call, from its arguments
-        by name. Only matrix products declare it: they are what is worth
-        cutting for several threads.
+        by name. Only matrix products declare it.
     scratch_sizes : callable, default=None
         The lengths of axes that only scratch arguments have, from a dict of the others.
     check : callable, default=None
@@ -237,9 +232,6 @@ def kernel(
         function.places = tuple(a for a in function.declared.values() if a.below)
         function.lengths = tuple(
             {x for a in function.declared.values() for x in a.axes if x.isdecimal()}
-        )
-        function.per_piece = frozenset(
-            n for n, a in function.declared.items() if a.before[:1] == ("pieces",)
         )
         along = compiled_axis if axis is None else "rows" if axis == "sum" else axis
         function.split = {

@@ -21,7 +21,7 @@ from functools import partial
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import MOST_PIECES, compiled
+from skdeep.kernels.reference.contract import compiled
 from skdeep.kernels.reference.windows import places
 
 #: The numbers that a block of windows has, unless a single row of outputs has more.
@@ -31,7 +31,7 @@ _FEW_CHANNELS = 8
 
 
 def convolution_scratch(kernel_shape, channels, out_columns):
-    """The shape of the scratch memory of all three passes.
+    """The numbers in the scratch memory of all three passes.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def convolution_scratch(kernel_shape, channels, out_columns):
 
     Returns
     -------
-    shape : tuple of two int
+    size : int
     """
     rows, columns, group_channels, filters = kernel_shape
     line = out_columns * rows * columns * channels
     weights = rows * columns * group_channels * filters
-    return MOST_PIECES, weights + max(BLOCK_NUMBERS, line)
+    return weights + max(BLOCK_NUMBERS, line)
 
 
 def _flops(x, kernel, out):
@@ -78,8 +78,7 @@ def _check(x, kernel, out, strides, dilation, **_):
 
 def _scratch_sizes(sizes):
     weights = [sizes[axis] for axis in _WEIGHTS.split()]
-    pieces, block = convolution_scratch(weights, sizes["channels"], sizes["out_columns"])
-    return {"pieces": pieces, "block": block}
+    return {"block": convolution_scratch(weights, sizes["channels"], sizes["out_columns"])}
 
 
 _INPUTS = "rows in_rows in_columns channels"
@@ -90,7 +89,7 @@ _declare = partial(
     strides="pair",
     dilation="pair",
     padding="pair",
-    work="pieces block",
+    work="block",
     scratch_sizes=_scratch_sizes,
 )
 
@@ -110,7 +109,7 @@ _declare = partial(
 def convolution_forward(x, kernel, bias, strides, dilation, padding, work, out):
     windows = _Windows(x, kernel, strides, dilation, padding, out)
     weights = windows.weights(kernel)
-    for block in windows.blocks(work[0]):
+    for block in windows.blocks(work):
         target = block.outputs(out)
         np.matmul(block.gather(x), weights, out=windows.by_group(target))
         if bias is not None:
@@ -129,9 +128,9 @@ def convolution_forward(x, kernel, bias, strides, dilation, padding, work, out):
 )
 def convolution_backward_kernel(x, d_out, strides, dilation, padding, work, d_kernel):
     windows = _Windows(x, d_kernel, strides, dilation, padding, d_out)
-    product = work[0, : d_kernel.size].reshape(d_kernel.shape)
+    product = work[: d_kernel.size].reshape(d_kernel.shape)
     d_kernel.fill(0)
-    for block in windows.blocks(work[0, d_kernel.size :]):
+    for block in windows.blocks(work[d_kernel.size :]):
         matrix = block.gather(x).transpose(0, 2, 1)
         d_outputs = windows.by_group(block.outputs(d_out))
         np.matmul(matrix, d_outputs, out=windows.weights(product))
@@ -157,7 +156,7 @@ def convolution_backward_input(d_out, kernel, strides, dilation, padding, work, 
     windows = _Windows(d_x, kernel, strides, dilation, padding, d_out)
     weights = windows.weights(kernel).transpose(0, 2, 1)
     d_x.fill(0)
-    for block in windows.blocks(work[0]):
+    for block in windows.blocks(work):
         d_outputs = windows.by_group(block.outputs(d_out))
         np.matmul(d_outputs, weights, out=block.matrix)
         block.scatter(d_x)

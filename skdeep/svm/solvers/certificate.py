@@ -11,8 +11,6 @@ import numpy as np
 
 # A tolerance up to this asks for full precision; at a larger one solvers stop.
 FULL_PRECISION = 1e-6
-# Slopes of the cost smaller than this share of all costs are rounding errors.
-_FLAT = 1e-13
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ class Solution:
 def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     """Make the best of w and alpha, and measure the gap between them.
 
-    The intercept is replaced by the best one where errors are not squared, and alpha
-    by the nearest that is feasible.
+    The intercept is replaced by the best one, but of a smooth loss, whose solvers have
+    found it with w; and alpha by the nearest that is feasible.
 
     Parameters
     ----------
@@ -86,7 +84,7 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
 def _measure(problem, w, b, alpha, v, n_iter, best_b=True):
     """The certificate with a feasible alpha that combines the rows to v."""
     margins = problem.margins(w, 0.0)
-    if best_b and problem.intercept and not problem.squared:
+    if best_b and problem.intercept and not problem.loss.is_smooth:
         b = best_intercept(problem, margins)
     dual = problem.dual(alpha, v)
     if dual < 0 and problem.constant == 0:
@@ -109,9 +107,7 @@ def consistent(problem, found):
 def best_intercept(problem, margins):
     """The b of least cost for fixed coefficients.
 
-    Row i's error begins at a corner. Between corners the slope of the cost is constant,
-    so that the minimum is a weighted quantile of the corners, or is linear, where errors
-    are squared. Where the minimum is an interval, its middle is taken.
+    Row i's error begins at a corner; the loss says where between these the minimum is.
 
     Parameters
     ----------
@@ -129,38 +125,7 @@ def best_intercept(problem, margins):
     order = np.argsort(corners, kind="stable")
     corners, cost = corners[order], problem.cost[order]
     above = problem.sign[order] > 0
-    if problem.squared:
-        return _squared_minimum(corners, cost, above, problem.pull[1])
-    slopes = np.cumsum(cost)
-    flat = _FLAT * slopes[-1]
-    # the slope after each corner
-    slopes -= cost[above].sum() + problem.pull[1]
-    i = min(int(np.searchsorted(slopes, -flat)), len(order) - 1)
-    if slopes[i] <= flat and i + 1 < len(order):
-        # corners that weigh next to nothing do not end a flat stretch
-        j = min(int(np.searchsorted(slopes, flat, side="right")), len(order) - 1)
-        return 0.5 * float(corners[i]) + 0.5 * float(corners[j])
-    return float(corners[i])
-
-
-def _squared_minimum(corners, cost, above, pull):
-    """Where the slope is zero of squared errors below (`above`) or above sorted corners."""
-    # half the slope at a corner: its rows' costs times the distances from their corners
-    up, down = np.where(above, cost, 0.0), np.where(above, 0.0, cost)
-    weight = np.cumsum(down) + (up.sum() - np.cumsum(up))
-    origin = corners[0]
-    moment = up * (corners - origin), down * (corners - origin)
-    moment = np.cumsum(moment[1]) + (moment[0].sum() - np.cumsum(moment[0]))
-    slopes = weight * (corners - origin) - moment - 0.5 * pull
-    flat = _FLAT * float(cost.sum()) * float(corners[-1] - origin)
-    i = int(np.searchsorted(slopes, -flat))  # the first that is not below zero
-    j = int(np.searchsorted(slopes, flat, side="right")) - 1  # the last not above
-    if i <= j:
-        return 0.5 * float(corners[i]) + 0.5 * float(corners[j])
-    # on the line from corner i - 1 to corner i, or before the first or after the last
-    k = max(i - 1, 0) if i < len(corners) else len(corners) - 1
-    line = (weight[k], moment[k]) if i else (up.sum(), float(up @ (corners - origin)))
-    return origin + (line[1] + 0.5 * pull) / line[0]
+    return problem.loss.best_corner(corners, cost, above, problem.pull[1])
 
 
 def feasible(problem, alpha):
@@ -181,9 +146,8 @@ def feasible(problem, alpha):
     -------
     alpha : ndarray of shape (n_rows,)
     """
-    alpha = np.maximum(alpha, 0.0)
-    if not problem.squared:
-        np.minimum(alpha, problem.cost, out=alpha)
+    limit = problem.limit
+    alpha = np.clip(alpha, 0.0, limit)
     if not problem.intercept:
         return alpha
     above = problem.sign > 0
@@ -191,12 +155,11 @@ def feasible(problem, alpha):
     heavier = above if excess > 0 else ~above
     excess = abs(excess)
     # dual variables at their bounds stay there exactly, where the others can give enough
-    limit = np.inf if problem.squared else problem.cost
     room = np.where(heavier, alpha, limit - alpha)
     inside = (alpha > 0) & (alpha < limit)
     for chosen, direction in (
         (inside & heavier, -1.0),
-        (inside & ~heavier & (not problem.squared), 1.0),
+        (inside & ~heavier & np.isfinite(limit), 1.0),
         (heavier, -1.0),
     ):
         total = room[chosen].sum()
@@ -227,8 +190,8 @@ def dual_guess(problem, w, b):
     -------
     alpha : ndarray of shape (n_rows,)
     """
-    errors = problem.errors(problem.margins(w, b))
-    alpha = 2 * problem.cost * errors if problem.squared else problem.cost * (errors > 0)
+    distances = problem.threshold - problem.margins(w, b)
+    alpha = problem.loss.dual_variables(problem.cost, distances)
     return _best_multiple(problem, feasible(problem, alpha))
 
 
@@ -239,4 +202,4 @@ def _best_multiple(problem, alpha):
     if quadratic <= 0:
         return alpha
     best = max(linear / (2 * quadratic), 0.0)
-    return alpha * (best if problem.squared else min(best, 1.0))
+    return alpha * min(best, problem.loss.steepest)

@@ -77,7 +77,7 @@ class _Descent:
         rho = _INTERCEPT_WEIGHT * float(norms.mean()) * problem.intercept
         if problem.intercept and not rho:
             rho = 1.0
-        ridge = 0.5 / problem.cost if problem.squared else np.zeros(n)
+        ridge = problem.loss.ridge(problem.cost)
         curvature = problem.repeated(norms) + rho + ridge
         self.alpha = np.zeros(n)
         self._progress = np.array([0, n, _SEED, 0])

@@ -35,7 +35,7 @@ def minimize_interior_point(problem, *, tol, max_iter):
     Parameters
     ----------
     problem : Problem
-        What is minimized; its errors are not squared.
+        What is minimized; its loss is a hinge.
 
     tol : float
         The relative duality gap to reach.

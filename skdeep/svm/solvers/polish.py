@@ -41,7 +41,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     Parameters
     ----------
     problem : Problem
-        What is minimized; its errors are not squared.
+        What is minimized; its loss is a hinge.
 
     start : Solution
         Where to begin.

@@ -24,18 +24,17 @@ class Units:
     rows, targets : float
         The units.
 
-    squared : bool
-        Whether errors are squared.
+    degree : int
+        The power of an error that it costs.
     """
 
     rows: float = 1.0
     targets: float = 1.0
-    squared: bool = False
+    degree: int = 1
 
     def cost(self, cost):
         """Costs of errors, where the squared norm of w counts once, as before."""
-        cost = cost if self.squared else cost / self.targets
-        return cost * self.rows * self.rows
+        return cost / self.targets ** (2 - self.degree) * self.rows * self.rows
 
     def project(self, w, b):
         """Coefficients and intercept of the data's units in these."""
@@ -52,7 +51,7 @@ class Units:
         )
 
 
-def choose_units(X, cost, *, squared, targets=None):
+def choose_units(X, cost, loss, *, targets=None):
     """The units of rows and targets that a problem can be solved in.
 
     Parameters
@@ -63,8 +62,8 @@ def choose_units(X, cost, *, squared, targets=None):
     cost : ndarray of shape (n,)
         What an error costs.
 
-    squared : bool
-        Whether errors are squared.
+    loss : Hinge
+        The loss of an error.
 
     targets : ndarray of shape (n,) or None, default=None
         The targets of a regression.
@@ -86,8 +85,8 @@ def choose_units(X, cost, *, squared, targets=None):
     height = 1.0 if targets is None else _largest(targets)
     target_unit = 1.0 if _is_ordinary(height) else _power_of_two(height)
     with np.errstate(over="ignore"):
-        dearest = float(np.sum(cost)) * (height if squared else 1.0) * height
-        scaled = Units(1.0, target_unit, squared).cost(cost)
+        dearest = float(np.sum(cost)) * height ** (loss.degree - 1) * height
+        scaled = Units(1.0, target_unit, loss.degree).cost(cost)
         total = float(np.sum(scaled))
     if total == 0:
         raise ValueError(
@@ -109,7 +108,7 @@ def choose_units(X, cost, *, squared, targets=None):
             f"{np.max(cost):.2g}, with features up to {largest:.2g}{height} and "
             f"{X.shape[0]} samples. Scale the {what} to sizes near 1, or lower C."
         )
-    return Units(unit, target_unit, squared)
+    return Units(unit, target_unit, loss.degree)
 
 
 def _largest(values):

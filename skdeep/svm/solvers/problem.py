@@ -7,6 +7,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.extmath import row_norms
 
+from skdeep.svm.solvers.hinge import Hinge
+
 # Rows of a weighted Gram matrix at a time, so that what is multiplied stays in the cache.
 _BLOCK_ENTRIES = 1 << 17
 # Dense rows of more entries than this are worth looking for those that count nothing.
@@ -17,7 +19,7 @@ _LARGE = 1 << 19
 class Problem:
     """Minimize ||w||^2 / 2 + sum_i cost_i * error_i over w and b.
 
-    The error of row i is max(0, threshold_i - sign_i (x_i . w + b)), or its square.
+    The error of row i is what a loss makes of max(0, threshold_i - sign_i (x_i . w + b)).
     With sign = y in {-1, 1} and threshold = 1 this is a support vector classifier. The
     rows of `X` may stand for several rows each: the numbers of rows i, i + n, i + 2 n
     all belong to row i of X. That makes a support vector regression of every row with
@@ -37,8 +39,8 @@ class Problem:
     cost : ndarray of shape (copies * n,)
         What an error costs; above zero.
 
-    squared : bool, default=False
-        Whether errors are squared.
+    loss : Hinge
+        The loss of an error.
 
     intercept : bool, default=True
         Whether b is free; else it is zero.
@@ -55,7 +57,7 @@ class Problem:
     sign: np.ndarray
     threshold: np.ndarray
     cost: np.ndarray
-    squared: bool = False
+    loss: Hinge
     intercept: bool = True
     pull: tuple = (0.0, 0.0)
     constant: float = 0.0
@@ -80,7 +82,7 @@ class Problem:
     @property
     def limit(self):
         """The largest dual variables."""
-        return np.full(self.n_rows, np.inf) if self.squared else self.cost
+        return self.cost * self.loss.steepest
 
     def margins(self, w, b):
         """sign_i (x_i . w + b)."""
@@ -122,16 +124,13 @@ class Problem:
     def primal(self, w, b, margins):
         """The objective at w and b with these margins."""
         errors = self.errors(margins)
-        loss = errors * errors if self.squared else errors
         linear = self.constant - float(np.sum(self.pull[0] * w)) - self.pull[1] * b
-        return 0.5 * float(w @ w) + linear + float(self.cost @ loss)
+        return 0.5 * float(w @ w) + linear + float(self.cost @ self.loss.of(errors))
 
     def dual(self, alpha, v):
         """The dual objective at an alpha that is feasible and combines the rows to v."""
         value = self.constant + float(self.threshold @ alpha) - 0.5 * float(v @ v)
-        if self.squared:
-            value -= float(alpha @ (alpha / (4.0 * self.cost)))
-        return value
+        return value - self.loss.conjugate(alpha, self.cost)
 
     def restricted(self, near, beyond):
         """The problem of the rows `near`, where those `beyond` have an error for sure.
@@ -142,7 +141,7 @@ class Problem:
             The rows to keep.
 
         beyond : ndarray of bool of shape (n_rows,)
-            Rows whose errors, not squared, are above zero; all others have none.
+            Rows whose errors are above zero, of a hinge loss; all others have none.
 
         Returns
         -------

@@ -74,7 +74,7 @@ def choose_solver(problem):
     descends = native.ENABLED
     share = np.count_nonzero(problem.sign > 0) / problem.n_rows
     few = min(share, 1 - share) <= _FEW
-    if problem.squared:
+    if problem.loss.is_smooth:
         many_columns = problem.sparse and problem.n_columns > DIRECT_SIZE
         return "coordinate_descent" if (many_columns or few) and descends else "newton"
     if _suits_interior_point(problem):
@@ -85,7 +85,7 @@ def choose_solver(problem):
 def _suits_interior_point(problem):
     n, d = problem.n_rows, problem.n_columns
     few = d <= _NARROW or (not problem.sparse and n * d * d <= _GRAM_FLOPS)
-    return few and not problem.squared
+    return few and not problem.loss.is_smooth
 
 
 def solve(problem, solver="auto", *, tol=1e-6, max_iter=1000):
@@ -139,12 +139,12 @@ def _solve(problem, zero, solver, tol, max_iter):
     with keeping(start):
         if goal > EXACT:
             same = consistent(problem, start)
-            if same.gap > goal and not problem.squared:
+            if same.gap > goal and not problem.loss.is_smooth:
                 start = _polished(problem, start, goal, max_iter)
                 same = consistent(problem, start)
             if same.gap <= goal:
                 return same
-        if problem.squared:
+        if problem.loss.is_smooth:
             found = _newton(problem, start, max_iter)
         else:
             found = _polished(problem, start, EXACT, max_iter)
@@ -163,7 +163,7 @@ def _with_dear_errors(problem, found, solver, tol, max_iter):
         return found
     candidates = [found, _stretched(problem, found)]
     stiffness = 2 * np.max(problem.cost) * np.max(problem.squared_norms)
-    if problem.squared and stiffness > _STIFF:
+    if problem.loss.is_smooth and stiffness > _STIFF:
         eased = replace(problem, cost=problem.cost * (_STIFF / stiffness))
         try:
             start = _solve(eased, _zero(eased), solver, EXACT, max_iter)
@@ -272,15 +272,23 @@ def _zero(problem):
     rounding = 4 * np.finfo(float).eps * float(np.max(np.abs(problem.threshold)))
     if np.max(errors) <= rounding:  # nothing costs less than nothing
         return Solution(w, b, np.zeros(problem.n_rows), 0.0, 0.0)
-    if problem.squared:
-        alpha = 2 * problem.cost * errors
+    rest = problem.threshold - problem.sign * b
+    if problem.loss.is_smooth:
+        alpha = problem.loss.dual_variables(problem.cost, rest)
     else:
-        rest = problem.threshold - problem.sign * b
-        corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
-        alpha = np.where(rest > corner, problem.cost, 0.0)
-        # rows at the corner may have any share: they make up for what the others leave
-        missing = -problem.balance(alpha)
-        side = (np.abs(rest) <= corner) & (problem.sign * missing > 0)
-        room = float(problem.cost[side].sum())
-        alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
+        alpha = _shares_at_the_corner(problem, rest)
     return certify(problem, w, b, alpha, best_b=False)
+
+
+def _shares_at_the_corner(problem, rest):
+    """The dual variables of a loss with a corner, where every row is `rest` from it.
+
+    Rows at the corner may have any share: they make up for what the others leave.
+    """
+    corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
+    alpha = problem.loss.dual_variables(problem.cost, rest - corner)
+    missing = -problem.balance(alpha)
+    side = (np.abs(rest) <= corner) & (problem.sign * missing > 0)
+    room = float(problem.cost[side].sum())
+    alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
+    return alpha
