@@ -288,7 +288,8 @@ def _shares_at_the_corner(problem, rest):
     corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
     alpha = problem.loss.dual_variables(problem.cost, rest - corner)
     missing = -problem.balance(alpha)
-    side = (np.abs(rest) <= corner) & (problem.sign * missing > 0)
-    room = float(problem.cost[side].sum())
-    alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
+    side = np.flatnonzero((np.abs(rest) <= corner) & (problem.sign * missing > 0))
+    # one row after the other, so that all but one are at a limit exactly
+    before = np.cumsum(problem.cost[side]) - problem.cost[side]
+    alpha[side] = np.clip(abs(missing) - before, 0.0, problem.cost[side])
     return alpha
