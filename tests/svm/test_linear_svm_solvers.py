@@ -306,3 +306,15 @@ def test_samples_of_no_weight_may_hold_what_would_be_refused():
     X[3] = 1e200
     again = LinearSVM().fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(again.coef_, model.coef_)
+
+
+def test_an_interior_point_that_goes_round_in_circles_hands_on_to_the_polish():
+    X = np.zeros((5, 5))
+    X[:, 0] = [1.0, 0.28, 0.12, 0.0, 0.87]
+    X[1:3, 1] = [1.03, -0.03]
+    X[2, 2], X[3, 3], X[4, 4] = 2.42, 2.18, 0.43
+    weight = [1.1, 1.9, 0.4, 1.9, 0.7]
+    for kind in (np.asarray, sparse.csr_array):
+        model = LinearSVM(C=30).fit(kind(X), [0, 0, 0, 1, 0], weight)
+        assert model.duality_gap_ <= 1e-10
+        assert model.n_iter_ < 200

@@ -20,6 +20,8 @@ _TO_BOUNDARY = 0.9995
 _SETTLED, _SETTLED_MU = 0.02, 1e-3
 # Rows are set aside where there are so many, and so large a share or less is left.
 _MANY_ROWS, _WORTHWHILE = 1000, 0.7
+# Iterations without a smaller gap: predictors and correctors may go round in circles.
+_PATIENCE = 20
 
 
 def minimize_interior_point(problem, *, tol, max_iter):
@@ -59,8 +61,14 @@ def minimize_interior_point(problem, *, tol, max_iter):
 def _minimize(problem, tol, max_iter, set_aside):
     """A solution, and whether all rows set aside on the way were so rightly."""
     state, interrupt, n_iter = _State(problem), None, 0
+    least, waited = np.inf, 0
     try:
-        while n_iter < max_iter and not state.gap() <= tol and state.advance():
+        while n_iter < max_iter and waited < _PATIENCE:
+            gap = state.gap()
+            waited = 0 if gap < least else waited + 1
+            least = min(least, gap)
+            if gap <= tol or not state.advance():
+                break
             n_iter += 1
             if set_aside:
                 state.set_aside()

@@ -273,23 +273,23 @@ def _zero(problem):
     if np.max(errors) <= rounding:  # nothing costs less than nothing
         return Solution(w, b, np.zeros(problem.n_rows), 0.0, 0.0)
     rest = problem.threshold - problem.sign * b
-    corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
-    near = np.abs(rest) <= corner
-    shares = [problem.loss.dual_variables(problem.cost, rest + corner * near)]
-    if not problem.loss.is_smooth:
-        shares.append(_shares_that_balance(problem, rest, near))
-    proofs = [certify(problem, w, b, alpha, best_b=False) for alpha in shares]
-    return min(proofs, key=lambda solution: solution.gap)
+    if problem.loss.is_smooth:
+        alpha = problem.loss.dual_variables(problem.cost, rest)
+    else:
+        alpha = _shares_at_the_corner(problem, rest)
+    return certify(problem, w, b, alpha, best_b=False)
 
 
-def _shares_that_balance(problem, rest, near):
+def _shares_at_the_corner(problem, rest):
     """The dual variables of a loss with a corner, where every row is `rest` from it.
 
     Rows at the corner may have any share: they make up for what the others leave.
     """
-    alpha = problem.loss.dual_variables(problem.cost, np.where(near, 0.0, rest))
+    corner = 1e-9 * float(np.max(np.abs(problem.threshold)))
+    alpha = problem.loss.dual_variables(problem.cost, rest - corner)
     missing = -problem.balance(alpha)
-    side = near & (problem.sign * missing > 0)
-    room = float(problem.cost[side].sum())
-    alpha[side] = problem.cost[side] * (min(abs(missing) / room, 1.0) if room else 0.0)
+    side = np.flatnonzero((np.abs(rest) <= corner) & (problem.sign * missing > 0))
+    # one row after the other, so that all but one are at a limit exactly
+    before = np.cumsum(problem.cost[side]) - problem.cost[side]
+    alpha[side] = np.clip(abs(missing) - before, 0.0, problem.cost[side])
     return alpha
