@@ -167,7 +167,15 @@ class Network:
             for index, (address, parameter) in enumerate(self._specifications.items()):
                 generator = stream.at(INITIAL_WEIGHTS, index)
                 values = parameter.initializer.sample(generator, parameter.shape)
-                self.view(*address)[...] = values
+                with np.errstate(over="ignore"):
+                    self.view(*address)[...] = values
+                if not _has_squares(self.view(*address)):
+                    raise ValueError(
+                        f"{parameter.initializer!r} draws numbers of up to "
+                        f"{np.abs(values).max():.3g} for the {address[1]} of the layer "
+                        f"{address[0]!r}: squares of these are no numbers of {self.dtype} "
+                        "any more. Choose an initializer that draws smaller ones."
+                    )
         self.reset_statistics()
 
     def reset_statistics(self):
@@ -218,9 +226,9 @@ class Network:
         return penalty
 
     def is_finite(self):
-        """Whether parameters, the penalty on them, and statistics are finite numbers."""
-        vectors = np.isfinite(self.parameters).all() and np.isfinite(self.statistics).all()
-        return bool(vectors and np.isfinite(self.penalty()))
+        """Whether statistics and squares of parameters are, and the penalty on them."""
+        finite = np.isfinite(self.statistics).all() and _has_squares(self.parameters)
+        return bool(finite and np.isfinite(self.penalty()))
 
     def layer_norms(self, vector):
         """The norm of each layer's part of a vector such as the gradient.
@@ -525,3 +533,9 @@ def _bytes(count):
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"
+
+
+def _has_squares(vector):
+    """Whether the squares of a vector's numbers are finite."""
+    limit = math.sqrt(float(np.finfo(vector.dtype).max))
+    return not vector.size or bool(max(vector.max(), -vector.min()) < limit)

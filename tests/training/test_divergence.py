@@ -8,8 +8,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
-from skdeep import ConvNetRegressor, MLPClassifier, MLPRegressor
+from skdeep import ConvNetRegressor, LinearSVM, MLPClassifier, MLPRegressor
+from skdeep.initializers import Orthogonal
 from skdeep.losses import Loss
+from skdeep.optimizers import AdamW
 from skdeep.schedules import Schedule
 from skdeep.training.divergence import Step, explain_divergence
 
@@ -315,3 +317,19 @@ def test_hard_validation_data_are_no_divergence(digits):
 def test_what_diverged_is_not_told_to_start_its_average_earlier():
     model = MLPRegressor(weight_averaging="swa", max_iter=100, **STEEP)
     assert "start=" not in told(model, 10 * X_NOISE, Y_NOISE)
+
+
+@pytest.mark.parametrize("dtype, gain", [("float32", 1e25), ("float64", 1e300)])
+def test_initial_weights_without_finite_squares_are_refused(dtype, gain):
+    X = np.eye(4, dtype=dtype)
+    model = MLPRegressor((3,), kernel_initializer=Orthogonal(gain=gain))
+    with pytest.raises(ValueError, match=r"Orthogonal\(gain=.*draws smaller ones"):
+        model.fit(X, X[:, 0])
+
+
+def test_weights_without_finite_squares_have_diverged():
+    X, y = np.eye(4), np.array([0, 1, 0, 1])
+    model = LinearSVM(optimizer=AdamW(learning_rate=1e300), max_iter=1)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.fit(X, y)
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.objective_)
