@@ -535,7 +535,8 @@ def _bytes(count):
     return f"{count:.3g} GB"
 
 
-def _has_squares(vector):
-    """Whether the squares of a vector's numbers are finite."""
-    limit = math.sqrt(float(np.finfo(vector.dtype).max))
-    return not vector.size or bool(max(vector.max(), -vector.min()) < limit)
+def _has_squares(array):
+    """Whether the sum of the squares of an array's numbers is finite."""
+    vector = array.reshape(-1)
+    with np.errstate(over="ignore"):
+        return math.isfinite(np.dot(vector, vector))

@@ -3,7 +3,7 @@
 import inspect
 import re
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from numbers import Real
 from types import MethodType
@@ -249,6 +249,7 @@ def vector_formula(name, function):
     return Formula(name, "parameters", vectors, cells, settings, results)
 
 
+@lru_cache(maxsize=1 << 8)
 def _signature(function):
     """The names of a function's positional and of its keyword-only arguments."""
     names = inspect.signature(function).parameters
