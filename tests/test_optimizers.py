@@ -274,7 +274,7 @@ def test_training_in_two_parts_equals_training_at_once(name):
     np.testing.assert_array_equal(*results)
 
 
-def test_pieces_of_a_vector_are_updated_alike_with_and_without_worker_threads():
+def test_a_long_vector_is_updated_alike_with_and_without_worker_threads():
     parameters, gradients = draw(3 * 32768 + 11, n_steps=3)
     alone, together = (Training(Adam(), parameters) for _ in range(2))
     for gradient in gradients:

@@ -59,8 +59,8 @@ class _SingleThreadedBLAS:
     """Holds the BLAS at one thread while any program runs.
 
     A BLAS cuts its sums differently for different numbers of threads, so its results
-    would depend on them. Programs cut their products themselves, always alike, and
-    use as many threads as the BLAS was allowed. Most libraries have one limit for the
+    would depend on them. Who cuts the work himself, always alike, may use as many
+    threads as the BLAS was allowed. Most libraries have one limit for the
     whole process: the last of concurrent programs restores it. Those on OpenMP have a
     limit for each thread, which restores its own.
     """

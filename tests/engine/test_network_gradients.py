@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from skdeep.engine.batch import BatchPlan, OneHot, TrainingData
 from skdeep.engine.network import Network, Settings, StepMemory
-from skdeep.layers import Activation, BatchNorm, Dense, Dropout
+from skdeep.layers import Activation, BatchNorm, Dense, Dropout, PReLU
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import (
     CLASSIFICATION_LOSSES,
@@ -78,6 +78,14 @@ def assert_gradient_is_right(network, data, rows=None):
 def test_gradient_through_every_activation(activation, batch_norm):
     norm = [BatchNorm()] if batch_norm else []
     hidden = [Dense(6), *norm, Activation(activation)]
+    network = make_network(*hidden, *hidden, Dense(N_OUTPUTS))
+    assert_gradient_is_right(network, draw_data())
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_gradient_through_trained_slopes(batch_norm):
+    norm = [BatchNorm()] if batch_norm else []
+    hidden = [Dense(6), *norm, PReLU(initial_slope=-0.3)]
     network = make_network(*hidden, *hidden, Dense(N_OUTPUTS))
     assert_gradient_is_right(network, draw_data())
 

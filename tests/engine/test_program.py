@@ -136,7 +136,7 @@ def test_flops_of_a_program_are_those_of_its_products():
     assert bound.flops == 2 * hidden + 3 * output
 
 
-def test_calls_on_parameters_are_cut_alike_and_in_order():
+def test_calls_on_parts_of_the_parameters_act_in_order():
     """Weight decay acts on the first part of the vector, the step on all of it."""
     n, n_decayed = 3 * 32768 + 17, 2 * 32768 + 5
     generator = np.random.default_rng(0)

@@ -68,7 +68,7 @@ PRODUCTS = {
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_a_product_in_pieces_is_bitwise_the_same_for_one_and_two_threads(name):
+def test_a_product_is_bitwise_the_same_for_one_and_two_threads(name):
     results = []
     for n_threads in (1, 2):
         bound, arrays, out = product(name)
@@ -81,7 +81,7 @@ def test_a_product_in_pieces_is_bitwise_the_same_for_one_and_two_threads(name):
 
 
 @pytest.mark.parametrize("rows", [97, 192, 193, 400, 1001])
-def test_pieces_cover_every_row_once(rows):
+def test_a_product_writes_every_row(rows):
     bound, arrays, out = product("dense_forward", rows=rows, n_in=700, n_out=500)
     out[...] = np.nan
     bound.run()

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, random_array
 from skdeep import kernels
 from skdeep.engine import executor
 from skdeep.kernels import COMPILED, native
+from skdeep.layers import activation
 
 pytestmark = pytest.mark.skipif(
     native.extension is None, reason="the package was built without compiled kernels"
@@ -311,6 +312,36 @@ def test_activations_keep_nan(instruction_set, dtype, name):
     arguments = {"z": z} | scratch(forward, z.shape, dtype) | {"out": np.zeros_like(z)}
     with using(instruction_set):
         assert np.isnan(run_both(forward, arguments, dtype)[1]["out"]).all()
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, places=st.sampled_from([(), (1,), (3,), (2, 5)]), seed=seeds)
+@drawn
+def test_trained_slopes(instruction_set, dtype, n, m, places, seed):
+    z, d_out = (normal(seed + i, n, *places, m, dtype=dtype) for i in range(2))
+    z[::3] = np.abs(z[::3])
+    available = {
+        "z": z,
+        "d_out": d_out,
+        "slope": normal(seed + 2, m, dtype=dtype),
+        "out": np.empty_like(z),
+        "d_z": np.empty_like(z),
+        "d_slope": np.empty(m, dtype),
+        "mask": np.empty(z.shape, bool),
+        "work": np.empty_like(z),
+    }
+    largest = np.abs(np.minimum(z, 0) * d_out).reshape(-1, m).sum(axis=0)
+    for kernel, scale in (
+        (activation.prelu_forward, np.abs(z)),
+        (activation.prelu_backward_input, np.abs(d_out)),
+        (activation.prelu_backward_slope, largest),
+    ):
+        arguments = {name: available[name] for name in kernel.arguments}
+        with using(instruction_set):
+            a, b = run_both(kernel, arguments, dtype)
+        (name,) = kernel.writes
+        assert_near(b[name], a[name], np.maximum(scale, np.abs(a[name])))
 
 
 # --- losses ---------------------------------------------------------------------------

@@ -197,7 +197,10 @@ SKDEEP_INLINE Vector<T> power(Vector<T> x, Vector<T> exponent) {
 }
 template <class T>
 SKDEEP_INLINE Vector<T> power(Vector<T> x, T exponent) {
-  return power<T>(x, broadcast(exponent));
+  T lanes[width<T>];
+  store(lanes, x);
+  for (int l = 0; l < width<T>; ++l) lanes[l] = (T)__builtin_pow(lanes[l], exponent);
+  return load(lanes);
 }
 
 }  // namespace SKDEEP_ISA

@@ -1,6 +1,6 @@
-// One step of each optimizer on ranges of the flat vectors, and what acts before and
-// after it; skdeep/kernels/reference/optimizer.py has the formulas. Unlike there, the
-// gradient is only read.
+// What acts on vectors of gradients and parameters as wholes, or on single numbers;
+// skdeep/kernels/reference/optimizer.py has the formulas. The steps of optimizers, which
+// act on each entry by itself, are written by skdeep/kernels/formulas.
 #include "vector.h"
 
 namespace skdeep {
