@@ -47,6 +47,15 @@ from skdeep.kernels.reference.dropout import (
     spatial_dropout_forward,
 )
 from skdeep.kernels.reference.elementwise import add, rescale
+from skdeep.kernels.reference.embedding import (
+    embedding_backward_input,
+    embedding_backward_kernel,
+    embedding_forward,
+    periodic_embedding_backward_angles,
+    periodic_embedding_backward_input,
+    periodic_embedding_backward_parameters,
+    periodic_embedding_forward,
+)
 from skdeep.kernels.reference.formula import (
     activation_kernels,
     add_l1_penalty,
@@ -137,6 +146,9 @@ __all__ = [
     "dense_forward",
     "dropout_backward",
     "dropout_forward",
+    "embedding_backward_input",
+    "embedding_backward_kernel",
+    "embedding_forward",
     "flip_images",
     "formula_kernel",
     "gather_rows",
@@ -158,6 +170,10 @@ __all__ = [
     "mix_up",
     "nadam_schedule",
     "one_hot",
+    "periodic_embedding_backward_angles",
+    "periodic_embedding_backward_input",
+    "periodic_embedding_backward_parameters",
+    "periodic_embedding_forward",
     "python_loss",
     "rescale",
     "scratch_shapes",
