@@ -237,7 +237,7 @@ class Embedding(Layer):
         """The number of categories of each column."""
         sizes = self.n_categories
         sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-        if not sizes or not all(isinstance(n, Integral) and n > 0 for n in sizes):
+        if not sizes or not all(isinstance(n, Integral) and int(n) > 0 for n in sizes):
             raise ValueError(
                 f"n_categories={plain(self.n_categories)} must be whole numbers above 0: "
                 "how many categories there are in each of the last columns."

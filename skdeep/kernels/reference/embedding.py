@@ -7,7 +7,7 @@ Of a number x_j, one of the first columns, there are sums of waves, then the num
 
 and on the way back, with the part d of the gradient that belongs to the sums,
 
-    d_angle = -sin(angle) (d kernel_j^T),    d_x_j = d_angle . frequencies_j + d of x_j itself,
+    d_angle = -sin(angle) (d kernel_j^T),    d_x_j = d_angle . frequencies_j + that of x_j,
     d_frequencies_j = sum of x_j d_angle,    d_phases_j = sum of d_angle,
     d_kernel_j = sum of cos(angle)^T d,      d_bias_j = sum of d,      over the rows.
 
