@@ -33,37 +33,40 @@ SKDEEP_INLINE T dot(const T* a, const T* b, long count) {
   return sum_lanes<T>(sum);
 }
 
+// Feature by feature, so that its waves stay in registers while the rows go by
 template <class T>
 void periodic_embedding_forward(const Operation& o, Worker& worker, long begin, long end) {
   const long inputs = o.argument[0].columns, embedded = o.argument[7].columns;
   const long features = o.argument[1].rows, frequencies = o.argument[1].columns;
-  const long units = o.argument[4].columns;
+  const long units = o.argument[4].columns, stride = features * frequencies;
+  const T *x = array<T>(o, 0), *bias = array<T>(o, 4);
+  T *cosines = array<T>(o, 5), *sines = array<T>(o, 6), *out = array<T>(o, 7);
+  for (long i = begin; i < end; ++i) {
+    T* row = out + i * embedded;
+    for (long j = 0; j < features; ++j) {
+      for (long u = 0; u < units; ++u) *row++ = bias[j * units + u];
+      *row++ = x[i * inputs + j];
+    }
+    copy(x + i * inputs + features, row, inputs - features);
+  }
   T* const kernel = (T*)worker.scratch;
   for (long j = 0; j < features; ++j) {
-    const T *frequency = array<T>(o, 1) + j * frequencies;
-    const T *phase = array<T>(o, 2) + j * frequencies;
-    const T *bias = array<T>(o, 4) + j * units;
     transpose(array<T>(o, 3) + j * frequencies * units, frequencies, units, kernel);
-    for (long i = begin; i < end; ++i) {
-      const T number = array<T>(o, 0)[i * inputs + j];
-      const long offset = (i * features + j) * frequencies;
-      T *cosines = array<T>(o, 5) + offset, *sines = array<T>(o, 6) + offset;
-      T* out = array<T>(o, 7) + i * embedded + j * (units + 1);
-      each_vector<T>(0, frequencies, [=](auto at) {
+    each_vector<T>(0, frequencies, [=](auto at) {
+      const Vector<T> frequency = at.load(array<T>(o, 1) + j * frequencies);
+      const Vector<T> phase = at.load(array<T>(o, 2) + j * frequencies);
+      for (long i = begin; i < end; ++i) {
+        const long offset = i * stride + j * frequencies;
         Vector<T> sine, cosine;
-        sine_cosine<T>(at.load(frequency) * number + at.load(phase), sine, cosine);
-        at.store(cosines, cosine);
-        at.store(sines, sine);
-      });
-      for (long u = 0; u < units; ++u) {
-        out[u] = dot(cosines, kernel + u * frequencies, frequencies) + bias[u];
+        sine_cosine<T>(frequency * x[i * inputs + j] + phase, sine, cosine);
+        at.store(cosines + offset, cosine);
+        at.store(sines + offset, sine);
+        T* sums = out + i * embedded + j * (units + 1);
+        for (long u = 0; u < units; ++u) {
+          sums[u] += sum_lanes<T>(cosine * at.load(kernel + u * frequencies));
+        }
       }
-      out[units] = number;
-    }
-  }
-  for (long i = begin; i < end; ++i) {
-    copy(array<T>(o, 0) + i * inputs + features,
-         array<T>(o, 7) + i * embedded + features * (units + 1), inputs - features);
+    });
   }
 }
 
@@ -72,21 +75,56 @@ void periodic_embedding_backward_angles(const Operation& o, Worker& worker, long
                                         long end) {
   const long features = o.argument[1].rows, embedded = o.argument[2].columns;
   const long frequencies = o.argument[1].shape[1], units = o.argument[1].shape[2];
+  const long stride = features * frequencies;
+  const T *sines = array<T>(o, 0), *d_out = array<T>(o, 2);
+  T* d_angles = array<T>(o, 3);
   T* const kernel = (T*)worker.scratch;
   for (long j = 0; j < features; ++j) {
     transpose(array<T>(o, 1) + j * frequencies * units, frequencies, units, kernel);
-    for (long i = begin; i < end; ++i) {
-      const long offset = (i * features + j) * frequencies;
-      const T* sines = array<T>(o, 0) + offset;
-      const T* d_sums = array<T>(o, 2) + i * embedded + j * (units + 1);
-      T* d_angles = array<T>(o, 3) + offset;
-      each_vector<T>(0, frequencies, [=](auto at) {
+    each_vector<T>(0, frequencies, [=](auto at) {
+      for (long i = begin; i < end; ++i) {
+        const long offset = i * stride + j * frequencies;
+        const T* d_sums = d_out + i * embedded + j * (units + 1);
         Vector<T> d_cosine{};
         for (long u = 0; u < units; ++u) {
           d_cosine += at.load(kernel + u * frequencies) * d_sums[u];
         }
-        at.store(d_angles, -at.load(sines) * d_cosine);
-      });
+        at.store(d_angles + offset, -at.load(sines + offset) * d_cosine);
+      }
+    });
+  }
+}
+
+// Several sums over the rows at once, in blocks to lose fewer digits: add(i, sums) adds
+// what row i gives to each of them
+template <class T, int count, class Add>
+SKDEEP_INLINE void sums_over_rows(long rows, Vector<T>* totals, Add add) {
+  constexpr long block = 64;
+  for (int n = 0; n < count; ++n) totals[n] = Vector<T>{};
+  for (long start = 0; start < rows; start += block) {
+    const long stop = start + block < rows ? start + block : rows;
+    Vector<T> sums[count] = {};
+    for (long i = start; i < stop; ++i) add(i, sums);
+    for (int n = 0; n < count; ++n) totals[n] += sums[n];
+  }
+}
+
+// The gradients of `count` units of a feature, from one place of its waves on
+template <class T, int count, class Place>
+SKDEEP_INLINE void unit_gradients(Place at, long rows, const T* cosines, long stride,
+                                  const T* d_sums, long embedded, T* d_kernel, long units,
+                                  long frequencies) {
+  Vector<T> totals[count];
+  sums_over_rows<T, count>(rows, totals, [=](long i, Vector<T>* sums) {
+    const Vector<T> cosine = at.load(cosines + i * stride);
+    for (int u = 0; u < count; ++u) sums[u] += cosine * d_sums[i * embedded + u];
+  });
+  const long rest = frequencies - at.offset;
+  for (int u = 0; u < count; ++u) {
+    T lanes[width<T>];
+    store(lanes, totals[u]);
+    for (long l = 0; l < rest && l < width<T>; ++l) {
+      d_kernel[(at.offset + l) * units + u] = lanes[l];
     }
   }
 }
@@ -97,8 +135,7 @@ void periodic_embedding_backward_parameters(const Operation& o, Worker&, long be
                                             long end) {
   const long rows = o.argument[0].rows, inputs = o.argument[0].columns;
   const long embedded = o.argument[3].columns, units = o.argument[7].columns;
-  const long frequencies = o.argument[4].columns;
-  const long stride = o.argument[1].columns;
+  const long frequencies = o.argument[4].columns, stride = o.argument[1].columns;
   for (long j = begin; j < end; ++j) {
     const T* numbers = array<T>(o, 0) + j;
     const T* cosines = array<T>(o, 1) + j * frequencies;
@@ -109,21 +146,22 @@ void periodic_embedding_backward_parameters(const Operation& o, Worker&, long be
     T* d_kernel = array<T>(o, 6) + j * frequencies * units;
     T* d_bias = array<T>(o, 7) + j * units;
     each_vector<T>(0, frequencies, [=](auto at) {
-      at.store(d_frequency, sum_over_rows<T>(rows, stride, [=](long i, long offset) {
-        return at.load(d_angles + offset) * numbers[i * inputs];
-      }));
-      at.store(d_phase, sum_over_rows<T>(rows, stride, [=](long, long offset) {
-        return at.load(d_angles + offset);
-      }));
-      for (long u = 0; u < units; ++u) {
-        T sums[width<T>];
-        store(sums, sum_over_rows<T>(rows, stride, [=](long i, long offset) {
-          return at.load(cosines + offset) * d_sums[i * embedded + u];
-        }));
-        const long rest = frequencies - at.offset;
-        for (long l = 0; l < rest && l < width<T>; ++l) {
-          d_kernel[(at.offset + l) * units + u] = sums[l];
-        }
+      Vector<T> totals[2];
+      sums_over_rows<T, 2>(rows, totals, [=](long i, Vector<T>* sums) {
+        const Vector<T> d_angle = at.load(d_angles + i * stride);
+        sums[0] += d_angle * numbers[i * inputs];
+        sums[1] += d_angle;
+      });
+      at.store(d_frequency, totals[0]);
+      at.store(d_phase, totals[1]);
+      long u = 0;
+      for (; u + 3 <= units; u += 3) {
+        unit_gradients<T, 3>(at, rows, cosines, stride, d_sums + u, embedded, d_kernel + u,
+                             units, frequencies);
+      }
+      for (; u < units; ++u) {
+        unit_gradients<T, 1>(at, rows, cosines, stride, d_sums + u, embedded, d_kernel + u,
+                             units, frequencies);
       }
     });
     each_vector<T>(0, units, [=](auto at) {
