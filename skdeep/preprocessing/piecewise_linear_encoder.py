@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -14,6 +15,7 @@ from sklearn.utils.validation import (
 
 from skdeep.preprocessing.affine_scaler import is_rounding
 from skdeep.preprocessing.extremes import span
+from skdeep.preprocessing.fit_task import fit_task
 from skdeep.preprocessing.quantile_sketch import interpolate
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input
@@ -21,7 +23,7 @@ from skdeep.validation.inputs import convert_input
 _EXTREMES = np.fmin.reduce, np.fmax.reduce
 
 
-class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
+class PiecewiseLinearEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Encode each number by how far it is through each bin between its quantiles.
 
     With the edges b_0 < b_1 < ... < b_T of a feature's bins, x becomes T numbers,
@@ -110,25 +112,8 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         self : object
             The fitted encoder.
         """
-        X = self._check(X, reset=True)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                convert_input(sample_weight, name="sample_weight"),
-                X,
-                dtype=np.float64,
-                ensure_non_negative=True,
-                allow_all_zero_weights=False,
-            )
-            X, weight = X[weight > 0], weight[weight > 0]
-        low, high = (reduce(X).astype(np.float64) for reduce in _EXTREMES)
-        size = np.maximum(np.abs(low), np.abs(high))
-        varies = ~(is_rounding(span(low, high), size) | np.isnan(low))
-        self.bin_edges_ = [
-            _edges(column, weight, self.n_bins) if varies[j] else np.zeros(2)
-            for j, column in enumerate(X.T)
-        ]
-        self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
+        with fit_task(self, "fit", X, y, sample_weight):
+            self._fit(X, sample_weight)
         return self
 
     def transform(self, X):
@@ -172,6 +157,30 @@ class PiecewiseLinearEncoder(TransformerMixin, BaseEstimator):
         found = [f"{name}_bin{t + 1}" for name, count in named for t in range(count)]
         return np.array(found, dtype=object)
 
+    def _keeps_interrupted_fit(self, before):
+        return False
+
+    def _fit(self, X, sample_weight):
+        X = self._check(X, reset=True)
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                convert_input(sample_weight, name="sample_weight"),
+                X,
+                dtype=np.float64,
+                ensure_non_negative=True,
+                allow_all_zero_weights=False,
+            )
+            X, weight = X[weight > 0], weight[weight > 0]
+        low, high = (reduce(X).astype(np.float64) for reduce in _EXTREMES)
+        size = np.maximum(np.abs(low), np.abs(high))
+        varies = ~(is_rounding(span(low, high), size) | np.isnan(low))
+        self.bin_edges_ = [
+            _edges(column, weight, self.n_bins) if varies[j] else np.zeros(2)
+            for j, column in enumerate(X.T)
+        ]
+        self.n_bins_ = np.array([len(edges) - 1 for edges in self.bin_edges_])
+
     def _check(self, X, reset):
         return validate_data(
             self,
@@ -207,8 +216,13 @@ def _edges(column, weight, n_bins):
 
 def _encoded(column, edges, clip):
     left, right = edges[:-1], edges[1:]
-    width = np.where(right > left, right - left, np.inf)  # zeros of what is constant
-    least, most = np.zeros(len(left)), np.ones(len(left))
-    if not clip:
-        least[0], most[-1] = -np.inf, np.inf
-    return np.clip((column[:, None] - left) / width, least, most)
+    z = column[:, None] - left
+    z /= np.where(right > left, right - left, np.inf)  # zeros of what is constant
+    first, last = z[:, 0].copy(), z[:, -1].copy()
+    np.clip(z, 0.0, 1.0, out=z)
+    if clip:
+        return z
+    if len(left) == 1:
+        return first[:, None]
+    z[:, 0], z[:, -1] = np.minimum(first, 1.0), np.maximum(last, 0.0)
+    return z

@@ -169,8 +169,11 @@ def refuse_equal_names(X):
 
 def table_of_frame(X):
     """The columns of a data frame."""
-    frame = nw.from_native(X, eager_only=True)
-    return ColumnTable([_column_of(series) for series in frame.iter_columns()], len(frame))
+    if nw.dependencies.is_pandas_dataframe(X):
+        columns = [_column_of_pandas(name, series) for name, series in X.items()]
+    else:
+        columns = map(_column_of, nw.from_native(X, eager_only=True).iter_columns())
+    return ColumnTable(list(columns), len(X))
 
 
 def table_of_array(X):
@@ -201,16 +204,19 @@ def array_of(X):
     return X
 
 
+def _column_of_pandas(name, series):
+    if isinstance(series.dtype, np.dtype):
+        return _ArrayColumn(name, series.to_numpy())
+    if getattr(series.dtype, "tz", None) is not None:
+        return _ZonedColumn(name, series)
+    return _column_of(nw.from_native(series, series_only=True))
+
+
 def _column_of(series):
-    native = series.to_native()
-    if getattr(getattr(native, "dtype", None), "tz", None) is not None:
-        return _ZonedColumn(series.name, native)
-    of_objects = getattr(native, "dtype", None) == np.dtype(object)
-    if of_objects or _kind_of_dtype(series.dtype) is None:
-        # what narwhals says of a column of objects is of its first rows alone
-        values = np.fromiter(series.to_list(), dtype=object, count=len(series))
-        return _ArrayColumn(series.name, values)
-    return _FrameColumn(series)
+    if _kind_of_dtype(series.dtype) is not None:
+        return _FrameColumn(series)
+    values = np.fromiter(series.to_list(), dtype=object, count=len(series))
+    return _ArrayColumn(series.name, values)
 
 
 class _FrameColumn:
@@ -285,13 +291,15 @@ class _ArrayColumn:
         return self._converted("datetime64[us]")
 
     def distinct(self):
-        return _distinct_objects(self.values.tolist(), self.label)
+        values = self.values
+        if values.dtype.kind in "biuf":
+            return _distinct_numbers(values)
+        if values.dtype.kind in "mM":  # of nanoseconds NumPy makes numbers
+            values = values.astype(f"{values.dtype.kind}8[us]")
+        return _distinct_objects(values.tolist(), self.label)
 
     def is_missing(self):
-        kind = self.values.dtype.kind
-        if kind in "mM":
-            return bool(np.isnat(self.values).all())
-        return kind == "O" and all(_is_missing(v) for v in self.values)
+        return all(_is_missing(v) for v in self.values)
 
     def examples(self):
         found = {}
@@ -308,7 +316,7 @@ class _ArrayColumn:
             values = values.copy()
             values[gaps] = None
         try:
-            return values.astype(dtype)
+            return values.astype(dtype, copy=False)
         except OverflowError as error:
             raise ValueError(
                 f"Column {self.label!r} has an integer that is too large for float64, "

@@ -6,6 +6,7 @@ from numbers import Integral
 import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
@@ -18,6 +19,7 @@ from sklearn.utils.validation import (
 
 from skdeep.preprocessing.affine_scaler import is_rounding
 from skdeep.preprocessing.calendar_features import CYCLES, cycles
+from skdeep.preprocessing.fit_task import fit_task
 from skdeep.preprocessing.robust_scaler import RobustScaler
 from skdeep.preprocessing.table_columns import (
     UNREADABLE,
@@ -40,7 +42,7 @@ from skdeep.validation.inputs import convert_input
 BOUND = 3.0
 
 
-class TabularPreprocessor(TransformerMixin, BaseEstimator):
+class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Make numbers for a network of a table with numbers, categories, dates and gaps.
 
     Frames of pandas, Polars and pyarrow, NumPy arrays and lists become one array:
@@ -129,7 +131,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     array([[-0.65,  0.  ,  0.  ,  0.  ,  1.  ],
            [ 0.  ,  0.  ,  1.  ,  0.  ,  0.  ],
            [ 0.  ,  1.  ,  0.  ,  0.  ,  1.  ],
-           [ 1.2 ,  0.  ,  0.  ,  1.  ,  0.  ]], dtype=float32)
+           [ 1.22,  0.  ,  0.  ,  1.  ,  0.  ]], dtype=float32)
     >>> preprocessor.n_numeric_
     1
     """
@@ -178,7 +180,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self : object
             The fitted preprocessor.
         """
-        self._fit(X, y, sample_weight)
+        with fit_task(self, "fit", X, y, sample_weight):
+            self._fit(X, y, sample_weight)
         return self
 
     @all_or_nothing
@@ -202,7 +205,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         X_new : ndarray of shape (n_samples, n_features_out)
             The numbers. Target means are those of other rows.
         """
-        table, targets, weight = self._fit(X, y, sample_weight)
+        with fit_task(self, "fit", X, y, sample_weight):
+            table, targets, weight = self._fit(X, y, sample_weight)
         if not self._means:
             return self._joined(table, ())
         folds = even_folds(targets, check_random_state(self.random_state))
@@ -247,6 +251,9 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         blocks = self._numbers, *self._dates, *self._levels, *self._means
         found = [name for block in blocks for name in block.names(names)]
         return np.array(_unique(found or ["constant"]), dtype=object)
+
+    def _keeps_interrupted_fit(self, before):
+        return False  # half a table is none
 
     def _fit(self, X, y, sample_weight):
         """Set all that is learned; the table, and targets where means need them."""

@@ -278,6 +278,17 @@ def test_numbers_are_levels_where_they_are_said_to_be():
     assert_array_equal(scaler.transform(X)[:, 1:], np.eye(4)[[2, 0, 3, 1]])
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_days_are_levels_where_they_are_said_to_be(frame):
+    X = frame({"a": [MOMENTS[0], MOMENTS[1], None, MOMENTS[0], MOMENTS[2]]})
+    scaler = preprocessor([0])
+    assert_array_equal(scaler.fit_transform(X), np.eye(4)[[1, 0, 3, 1, 2]])
+    assert scaler.get_feature_names_out()[1] == "a_2020-02-29 18:30:00"
+    objects = np.array([[MOMENTS[2]]], dtype="datetime64[ns]")
+    with pytest.warns(UserWarning, match="valid feature names"):
+        assert_array_equal(scaler.transform(objects), [[0, 0, 1, 0]])
+
+
 def test_a_categorical_type_is_one_also_beside_named_ones():
     X = category(["u", "v", "w"]).assign(b=["p", "q", "r"])
     assert preprocessor(["b"]).fit_transform(X).shape == (3, 6)
