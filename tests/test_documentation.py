@@ -222,6 +222,8 @@ def test_the_readme_names_what_there_is():
     scalers = {name.removesuffix("Scaler") for name in preprocessing.__all__}
     words = {"MinMax": "min-max", "MaxAbs": "max-abs", "UnitNorm": "unit norm"}
     words |= {"Log": "logarithm", "Quantile": "quantiles", "Target": "targets"}
+    words |= {"PiecewiseLinearEncoder": "piecewise linear encoding"}
+    words |= {"TabularPreprocessor": "`TabularPreprocessor`"}
     named = [words.get(name, name.lower()) in text for name in scalers]
     assert all(named), scalers
     assert len(ACTIVATIONS) == 13 and "Thirteen activations" in text
