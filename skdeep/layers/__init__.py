@@ -9,6 +9,7 @@ from skdeep.layers.embedding import Embedding, PeriodicEmbedding
 from skdeep.layers.layer import Layer, Parameter, State
 from skdeep.layers.normalization import BatchNorm, LayerNorm
 from skdeep.layers.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from skdeep.layers.prelu import PReLU
 from skdeep.layers.rescaling import Rescaling
 from skdeep.layers.residual import Residual
 from skdeep.layers.shape import Flatten, Reshape
@@ -27,6 +28,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "MaxPool",
+    "PReLU",
     "Parameter",
     "PeriodicEmbedding",
     "Rescaling",
