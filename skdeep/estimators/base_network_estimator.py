@@ -119,66 +119,6 @@ class BaseNetworkEstimator(
         "kernel_initializer": INITIALIZERS,
     }
 
-    @abstractmethod
-    def __init__(
-        self,
-        *,
-        activation,
-        optimizer,
-        learning_rate,
-        learning_rate_schedule,
-        batch_size,
-        max_iter,
-        dropout,
-        input_dropout,
-        weight_decay,
-        l1_penalty,
-        max_norm,
-        batch_norm,
-        loss,
-        gradient_clip_norm,
-        gradient_clip_value,
-        weight_averaging,
-        kernel_initializer,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        tol,
-        monitor,
-        shuffle,
-        warm_start,
-        random_state,
-        record,
-        verbose,
-    ):
-        self.activation = activation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.batch_norm = batch_norm
-        self.loss = loss
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.kernel_initializer = kernel_initializer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
-
     # --- what subclasses say ------------------------------------------------------
 
     @abstractmethod
