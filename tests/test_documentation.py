@@ -146,7 +146,7 @@ def test_the_compiled_half_that_is_shown_is_the_one_that_is_built():
 
     page = ARCHITECTURE.read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```cpp\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    source = ROOT / "skdeep" / "kernels" / "native" / "prelu.cpp"
+    source = ROOT / "skdeep" / "layers" / "prelu.cpp"
     code = code_of(source.read_text(encoding="utf-8"))
     parts = shown.split("// ...\n")
     assert len(parts) == 3

@@ -50,9 +50,10 @@ struct InUse {
   std::map<std::string, const KernelEntry*> kernels;
 
   explicit InUse(const KernelTable& table) : name(table.instruction_set) {
-    for (const KernelFamily& family : table.families) {
-      for (int i = 0; i < family.count; ++i) {
-        kernels[family.entries[i].name] = &family.entries[i];
+    for (int i = 0; i < table.count; ++i) {
+      const KernelFamily& family = *table.families[i];
+      for (int j = 0; j < family.count; ++j) {
+        kernels[family.entries[j].name] = &family.entries[j];
       }
     }
   }

@@ -18,6 +18,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
+__all__ = [
+    "COMPILED",
+    "WINDOW_LIMIT",
+    "Kernel",
+    "check_arguments",
+    "check_names",
+    "compiled",
+    "kernel",
+    "scratch_shapes",
+]
+
 #: The numbers that say where a window is must be below this: what compiled kernels
 #: compute of them stays within 64 bits.
 WINDOW_LIMIT = 1 << 31

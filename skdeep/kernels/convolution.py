@@ -21,8 +21,16 @@ from functools import partial
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
-from skdeep.kernels.reference.windows import places
+from skdeep.kernels.runtime.contract import compiled
+from skdeep.kernels.runtime.image_window import places
+
+__all__ = [
+    "convolution_backward_bias",
+    "convolution_backward_input",
+    "convolution_backward_kernel",
+    "convolution_forward",
+    "convolution_scratch",
+]
 
 #: The numbers that a block of windows has, unless a single row of outputs has more.
 BLOCK_NUMBERS = 1 << 17

@@ -8,7 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = [
+    "dropout_backward",
+    "dropout_forward",
+    "spatial_dropout_backward",
+    "spatial_dropout_forward",
+]
 
 _declare_forward = partial(
     compiled,

@@ -9,7 +9,9 @@ balance, is zero.
 import math
 from functools import partial
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = ["coordinate_descent", "sparse_coordinate_descent"]
 
 _MASK = (1 << 64) - 1
 # The progress array's entries: epochs done, rows that are not set aside, random state,

@@ -1,6 +1,5 @@
 // Convolution of images, channels last, and its derivatives, as matrix products whose left
-// matrix, of windows, is never stored; skdeep/kernels/reference/convolution.py has the
-// formulas.
+// matrix, of windows, is never stored; convolution.py has the formulas.
 //
 // The inputs of a block of outputs are copied into scratch memory with zeros around the
 // images, a slice of the channels at a time. Where one reads the number at a place of the

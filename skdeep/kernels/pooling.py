@@ -8,8 +8,19 @@ from functools import partial
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
-from skdeep.kernels.reference.windows import places
+from skdeep.kernels.runtime.contract import compiled
+from skdeep.kernels.runtime.image_window import places
+
+__all__ = [
+    "average_pool_backward",
+    "average_pool_forward",
+    "global_average_pool_backward",
+    "global_average_pool_forward",
+    "global_max_pool_backward",
+    "global_max_pool_forward",
+    "max_pool_backward",
+    "max_pool_forward",
+]
 
 _NO_DILATION = (1, 1)
 

@@ -1,7 +1,8 @@
-"""Batch normalization (Ioffe and Szegedy 2015) with weighted samples.
+"""Normalization: a mean of zero and a variance of one, then a scale and a shift.
 
-Inputs are (n, channels), or (n, places, channels) for images and signals, where each
-place counts as a sample of its own. With weights w that sum to one over all of them:
+Batch normalization (Ioffe and Szegedy 2015) has weighted samples. Inputs are (n, channels),
+or (n, places, channels) for images and signals, where each place counts as a sample of its
+own. With weights w that sum to one over all of them:
 
     mean = sum w x,    variance = sum w (x - mean)^2,
     normalized = (x - mean) / sqrt(variance + epsilon),    out = scale * normalized + shift
@@ -9,11 +10,30 @@ place counts as a sample of its own. With weights w that sum to one over all of 
 and, since d_scale = sum d_out * normalized and d_shift = sum d_out,
 
     d_x = scale / sqrt(variance + epsilon) * (d_out - w (d_shift + normalized * d_scale))
+
+Layer normalization (Ba, Kiros and Hinton 2016) is over the last axis of its input. At each
+place of each sample, with the mean and the variance of its m features:
+
+    normalized = (x - mean) / sqrt(variance + epsilon),    out = scale * normalized + shift
+
+and, with g = d_out * scale,
+
+    d_x = (g - mean of g - normalized * mean of (g * normalized)) / sqrt(variance + epsilon)
 """
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = [
+    "batch_norm_backward_input",
+    "batch_norm_backward_parameters",
+    "batch_norm_forward",
+    "batch_norm_inference",
+    "layer_norm_backward_input",
+    "layer_norm_backward_parameters",
+    "layer_norm_forward",
+]
 
 
 @compiled(
@@ -148,3 +168,67 @@ def batch_norm_inference(
     np.subtract(x, running_mean, out=out)
     np.multiply(out, work, out=out)
     np.add(out, shift, out=out)
+
+
+@compiled(
+    "rows",
+    writes="normalized inverse_deviation out",
+    x="rows ... features",
+    scale="features",
+    shift="features",
+    epsilon="number",
+    normalized="rows ... features",
+    inverse_deviation="rows ...",
+    out="rows ... features",
+)
+def layer_norm_forward(x, scale, shift, epsilon, normalized, inverse_deviation, out):
+    mean = inverse_deviation
+    np.mean(x, axis=-1, out=mean)
+    np.subtract(x, mean[..., np.newaxis], out=normalized)
+    np.multiply(normalized, normalized, out=out)
+    variance = inverse_deviation
+    np.mean(out, axis=-1, out=variance)
+    np.add(variance, epsilon, out=inverse_deviation)
+    np.sqrt(inverse_deviation, out=inverse_deviation)
+    np.divide(1, inverse_deviation, out=inverse_deviation)
+    np.multiply(normalized, inverse_deviation[..., np.newaxis], out=normalized)
+    np.multiply(normalized, scale, out=out)
+    np.add(out, shift, out=out)
+
+
+@compiled(
+    "sum",
+    writes="d_scale d_shift",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    d_scale="features",
+    d_shift="features",
+)
+def layer_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
+    d_out = d_out.reshape(-1, d_scale.size)
+    normalized = normalized.reshape(-1, d_scale.size)
+    np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
+    np.add.reduce(d_out, axis=0, out=d_shift)
+
+
+@compiled(
+    "rows",
+    writes="d_x",
+    scratch="work norm",
+    d_out="rows ... features",
+    normalized="rows ... features",
+    scale="features",
+    inverse_deviation="rows ...",
+    work="rows ... features",
+    norm="rows ...",
+    d_x="rows ... features",
+)
+def layer_norm_backward_input(d_out, normalized, scale, inverse_deviation, work, norm, d_x):
+    np.multiply(d_out, scale, out=d_x)
+    np.multiply(d_x, normalized, out=work)
+    np.mean(work, axis=-1, out=norm)
+    np.multiply(normalized, norm[..., np.newaxis], out=work)
+    np.mean(d_x, axis=-1, out=norm)
+    np.subtract(d_x, norm[..., np.newaxis], out=d_x)
+    np.subtract(d_x, work, out=d_x)
+    np.multiply(d_x, inverse_deviation[..., np.newaxis], out=d_x)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = ["gather_rows", "gather_sparse_rows", "gather_weights", "one_hot"]
 
 
 def _check_rows(source, index, out):

@@ -10,7 +10,7 @@ import os
 
 import threadpoolctl
 
-_EXTENSION = "skdeep.kernels.native._skdeep_native"
+_EXTENSION = "skdeep.kernels.runtime._skdeep_native"
 _ABSENT = (
     "skdeep was installed without compiled kernels for this Python: to get them, install "
     "it again (pip install --force-reinstall) where a C++17 compiler works, without "

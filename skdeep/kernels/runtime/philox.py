@@ -9,6 +9,8 @@ draw any part, without a generator's state being handed around.
 
 import numpy as np
 
+__all__ = ["PhiloxStream"]
+
 
 class PhiloxStream:
     """Uniform numbers for one key, addressed by purpose and time.

@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = ["linear_output", "sparse_linear_outputs"]
 
 
 @compiled(

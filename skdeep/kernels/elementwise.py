@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = ["add", "rescale"]
 
 
 @compiled("rows", writes="out", in_place=True, a="rows ...", b="rows ...", out="rows ...")

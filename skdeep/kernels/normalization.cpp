@@ -1,6 +1,5 @@
-// Batch and layer normalization; skdeep/kernels/reference/normalization.py and
-// layer_norm.py have the formulas. Training with batch normalization is cut by columns,
-// since each needs all rows of its own.
+// Batch and layer normalization; normalization.py has the formulas. Training with batch
+// normalization is cut by columns, since each needs all rows of its own.
 #include "elementary.h"
 
 namespace skdeep {

@@ -1,13 +1,28 @@
 """What acts on vectors of gradients and parameters as wholes, or on single numbers.
 
 What acts on each entry by itself, as the steps of optimizers do, are formulas; see
-`kernels/formulas/`.
+`formulas/`.
 """
 
 import numpy as np
 from scipy.linalg.blas import dnrm2, snrm2
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.formulas.formula import vector_formula
+from skdeep.kernels.formulas.parameters import VECTOR_FUNCTIONS
+from skdeep.kernels.runtime.contract import compiled
+from skdeep.kernels.runtime.formula_kernels import formula_kernel
+
+__all__ = [
+    "add_l1_penalty",
+    "add_weight_decay",
+    "clip_by_norm",
+    "clip_by_value",
+    "count_steps",
+    "decay_parameters",
+    "limit_unit_norms",
+    "nadam_schedule",
+    "update_moving_average",
+]
 
 
 @compiled(None, writes="gradient", gradient="parameters", max_norm="number")
@@ -54,3 +69,12 @@ def count_steps(count, step, before):
 def nadam_schedule(momentum_product, step, beta_1):
     """Multiply the product of the momentum coefficients by this step's."""
     momentum_product *= beta_1 * (1 - 0.5 * 0.96 ** (0.004 * int(step[0])))
+
+
+(
+    add_weight_decay,
+    add_l1_penalty,
+    decay_parameters,
+    clip_by_value,
+    update_moving_average,
+) = (formula_kernel(vector_formula(f.__name__, f)) for f in VECTOR_FUNCTIONS)

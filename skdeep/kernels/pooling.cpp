@@ -1,4 +1,4 @@
-// Pooling of images, channels last; skdeep/kernels/reference/pooling.py says what is meant.
+// Pooling of images, channels last; pooling.py says what is meant.
 #include "image_window.h"
 
 namespace skdeep {

@@ -1,5 +1,4 @@
-// Rectified units with a trained slope for each channel; skdeep/layers/activation.py has
-// the NumPy half.
+// Rectified units with a trained slope for each channel; prelu.py has the NumPy half.
 #include "vector.h"
 
 namespace skdeep {

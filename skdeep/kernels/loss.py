@@ -3,7 +3,7 @@
 ``z`` is the output of the last layer (for classifiers: the logits), ``weight`` holds
 each row's share of the mean. A kernel writes ``losses``, one number a row, unweighted,
 and ``d_z``, weighted, so that ``sum(weight * losses)`` is the mean loss and ``d_z`` is
-its derivative. Those of independent outputs are formulas; see `kernels/formulas/`. They
+its derivative. Those of independent outputs are formulas; see `formulas/`. They
 take ``label_weight``, None or of shape (2, n_outputs): an output's loss is multiplied by
 the first row, plus the second times its target.
 """
@@ -13,7 +13,15 @@ import inspect
 import numpy as np
 from scipy.special import xlogy
 
-from skdeep.kernels.reference.contract import compiled, kernel
+from skdeep.kernels.runtime.contract import compiled, kernel
+
+__all__ = [
+    "python_loss",
+    "softmax_cross_entropy",
+    "softmax_focal",
+    "softmax_kl_divergence",
+    "sum_losses",
+]
 
 _SCRATCH = ("norm", "work", "work_2", "work_3")
 _SHAPES = {

@@ -8,7 +8,16 @@ With the gradient ``d_out`` of the loss with respect to ``out``, the chain rule 
 import numpy as np
 from scipy.sparse import csr_array
 
-from skdeep.kernels.reference.contract import compiled
+from skdeep.kernels.runtime.contract import compiled
+
+__all__ = [
+    "dense_backward_bias",
+    "dense_backward_input",
+    "dense_backward_kernel",
+    "dense_forward",
+    "sparse_dense_backward_kernel",
+    "sparse_dense_forward",
+]
 
 
 def _product_flops(rows, matrix):

@@ -8,7 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from skdeep.kernels.reference.contract import compiled, kernel
+from skdeep.kernels.runtime.contract import compiled, kernel
+
+__all__ = ["cut_out", "flip_images", "mix_up", "shift_images"]
 
 _IMAGES = "rows height width channels"
 _declare = partial(

@@ -1,6 +1,6 @@
 // What acts on vectors of gradients and parameters as wholes, or on single numbers;
-// skdeep/kernels/reference/optimizer.py has the formulas. The steps of optimizers, which
-// act on each entry by itself, are written by skdeep/kernels/formulas.
+// optimizer.py has the formulas. The steps of optimizers, which act on each entry by
+// itself, are written by formulas/.
 #include "vector.h"
 
 namespace skdeep {

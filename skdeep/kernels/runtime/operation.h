@@ -79,7 +79,8 @@ struct KernelFamily {
 
 struct KernelTable {
   const char* instruction_set;
-  KernelFamily families[16];
+  const KernelFamily* const* families;
+  int count;
 };
 
 }  // namespace skdeep

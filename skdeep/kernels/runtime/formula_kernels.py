@@ -8,18 +8,18 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import expit, ndtr, xlogy
 
-from skdeep.kernels import native
 from skdeep.kernels.formulas.formula import (
     activation_formulas,
     loss_formula,
     step_formula,
-    vector_formula,
 )
 from skdeep.kernels.formulas.numpy_source import calls
-from skdeep.kernels.formulas.parameters import VECTOR_FUNCTIONS
 from skdeep.kernels.formulas.register_machine import fits, machine_code
 from skdeep.kernels.formulas.sources import kernel_name
-from skdeep.kernels.reference.contract import COMPILED, kernel
+from skdeep.kernels.runtime import native
+from skdeep.kernels.runtime.contract import COMPILED, kernel
+
+__all__ = ["activation_kernels", "formula_kernel", "loss_kernel", "step_kernel"]
 
 # What the written functions call.
 _NAMES = {"np": np, "math": math, "expit": expit, "ndtr": ndtr, "xlogy": xlogy}
@@ -180,12 +180,3 @@ def _function(formula, arguments, lines):
     function = namespace["kernel"]
     function.__name__ = function.__qualname__ = formula.name
     return function
-
-
-(
-    add_weight_decay,
-    add_l1_penalty,
-    decay_parameters,
-    clip_by_value,
-    update_moving_average,
-) = (formula_kernel(vector_formula(f.__name__, f)) for f in VECTOR_FUNCTIONS)

@@ -1,6 +1,5 @@
-// Losses of outputs that depend on each other; skdeep/kernels/reference/loss.py has the
-// formulas. Each writes the loss of every row, unweighted, and the gradient with respect to
-// the outputs, weighted.
+// Losses of outputs that depend on each other; loss.py has the formulas. Each writes the
+// loss of every row, unweighted, and the gradient with respect to the outputs, weighted.
 #include "elementary.h"
 
 namespace skdeep {
