@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 from skdeep.averaging import AVERAGES, WeightAveraging, get_averaging
 from skdeep.engine.batch import TrainingData
 from skdeep.engine.network import Network, Settings
-from skdeep.estimators.learned import LearnedAttributes
+from skdeep.estimators.learned import LearnedAttributes, learned_attributes
 from skdeep.estimators.validation_data import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
 from skdeep.layers.activation import ACTIVATIONS, Activation
@@ -30,11 +30,10 @@ from skdeep.layers.prelu import PReLU
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.averaged_weights import keep_average, warn_without_average
-from skdeep.training.gradient_recording import FLOW_NAMES, fill_gaps
 from skdeep.training.lbfgs import minimize_lbfgs
 from skdeep.training.monitor import Monitor, StoppingRule
 from skdeep.training.state import TrainingState, name_of
-from skdeep.training.tasks import FitTasks
+from skdeep.training.tasks import FitTasks, no_callbacks
 from skdeep.training.trainer import DescentOptions, descend
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input, sum_duplicates
@@ -119,66 +118,6 @@ class BaseNetworkEstimator(
         "weight_averaging": AVERAGES,
         "kernel_initializer": INITIALIZERS,
     }
-
-    @abstractmethod
-    def __init__(
-        self,
-        *,
-        activation,
-        optimizer,
-        learning_rate,
-        learning_rate_schedule,
-        batch_size,
-        max_iter,
-        dropout,
-        input_dropout,
-        weight_decay,
-        l1_penalty,
-        max_norm,
-        batch_norm,
-        loss,
-        gradient_clip_norm,
-        gradient_clip_value,
-        weight_averaging,
-        kernel_initializer,
-        early_stopping,
-        validation_fraction,
-        n_iter_no_change,
-        tol,
-        monitor,
-        shuffle,
-        warm_start,
-        random_state,
-        record,
-        verbose,
-    ):
-        self.activation = activation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.batch_norm = batch_norm
-        self.loss = loss
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.kernel_initializer = kernel_initializer
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
 
     # --- what subclasses say ------------------------------------------------------
 
@@ -557,26 +496,26 @@ class BaseNetworkEstimator(
             )
         return min(self.batch_size, n)
 
-    def _learned(self, keep_state):
-        state = self._training_state
-        if FLOW_NAMES[0] in state.history:
-            fill_gaps(self.network_, state.history, state.epoch)
-        if not keep_state:
-            self._training_state = state.result()
-        self.n_iter_ = state.epoch
-        self.best_iter_ = state.best_epoch
-        self.stopped_early_ = state.ending == "no_improvement"
-        self.n_parameters_ = self.network_.parameters.size
-        self.loss_ = float(state.history.get("loss", [math.inf])[-1])
+    def _learned(self, *, keep_state):
+        learned = learned_attributes(
+            self.network_, self._training_state, keep_state=keep_state
+        )
+        vars(self).update(learned)
 
     def _attributes_after(self, network, state):
-        """The attributes of an estimator whose fit had stopped here."""
+        """The attributes of an estimator whose fit had stopped here, for callbacks."""
+        learned = learned_attributes(network, state, keep_state=False)
+        return vars(self) | learned | no_callbacks()
+
+    def _fitted_after(self, network, state):
+        """An estimator whose fit had stopped here.
+
+        Of the user's class and parameters, as scorers may ask for both: a subclass may
+        predict, or score, in a way of its own.
+        """
         twin = copy.copy(self)
-        twin.network_, twin._training_state = network, state
-        twin._learned(keep_state=False)
-        # it has no callbacks: none to pickle with it, or to end before the fit has ended
-        none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
-        return vars(twin) | none | {"_callback_fit_ctx": None}
+        twin.__dict__ = self._attributes_after(network, state)
+        return twin
 
     def _check_validation(self, dtypes, X_val, y_val, sample_weight_val):
         if X_val is None:

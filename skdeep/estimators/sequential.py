@@ -10,6 +10,7 @@ from skdeep.estimators.images import ImageInput, sample_shape
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers import Activation, Dense, Dropout, Flatten, Rescaling
 from skdeep.layers.composition import Composition, present_layers
+from skdeep.validation.stored_parameters import stores_parameters
 
 _CONSTRAINTS = {**ImageInput._parameter_constraints, "layers": [list, tuple, None]}
 
@@ -173,6 +174,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         layers=None,
@@ -203,34 +205,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.augmentation = augmentation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
+    ): ...
 
 
 @document(classifier=False)
@@ -302,6 +277,7 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         layers=None,
@@ -330,29 +306,4 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.augmentation = augmentation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.loss = loss
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
+    ): ...

@@ -1,6 +1,5 @@
 """Validation data: the rows that are set aside, and what is measured on them."""
 
-import copy
 import math
 
 import numpy as np
@@ -97,13 +96,11 @@ def validation_on(estimator, X, y, sample_weight):
         target, one_hot = estimator._encode_target(y, network.dtype)
     samples = estimator._as_samples(X)
     weight = sample_weight * estimator._class_weights(y)
-    # It predicts with the network in training, without the names of features that X
-    # has no more.
-    view = copy.copy(estimator)
-    view.n_iter_ = 0  # fitted
-    vars(view).pop("feature_names_in_", None)
+    # it predicts with the network in training
+    fitted = estimator._fitted_after(network, estimator._training_state)
+    vars(fitted).pop("feature_names_in_", None)  # which X, an array, has no more
     by_score = estimator.monitor != "loss"
-    scorer = check_scoring(view, scoring=estimator.monitor if by_score else None)
+    scorer = check_scoring(fitted, scoring=estimator.monitor if by_score else None)
     # of the scorers, only scikit-learn's own say whether they take weights
     takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
     weights = {"sample_weight": sample_weight} if takes_weights else {}
@@ -121,7 +118,7 @@ def validation_on(estimator, X, y, sample_weight):
                     "validation_loss": math.inf,
                     "validation_score": -math.inf,
                 }, math.inf
-            score = _score(scorer, view, X, y, weights) if scored else math.nan
+            score = _score(scorer, fitted, X, y, weights) if scored else math.nan
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 

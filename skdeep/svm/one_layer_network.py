@@ -1,6 +1,5 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
-import copy
 import math
 
 import numpy as np
@@ -209,10 +208,8 @@ class MachineTasks(FitTasks):
         )
 
     def _attributes_of(self, monitor):
-        network = copy.copy(self._network)
+        network = self._network._fitted_after(monitor.finished_network(), monitor.state)
         del network.tasks
-        network.network_, network.n_iter_ = monitor.finished_network(), monitor.state.epoch
-        network._training_state = monitor.state.result()
         return self._estimator._attributes_with(self._estimator._learned_by(network))
 
 

@@ -7,6 +7,15 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 
+def no_callbacks():
+    """The attributes of an estimator that has no callbacks.
+
+    None are pickled with it, and none end before the fit that they are of.
+    """
+    none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
+    return none | {"_callback_fit_ctx": None}
+
+
 class FitTasks:
     """Tells an estimator's callbacks when a fit and each of its epochs begin and end.
 
