@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 
 from skdeep.preprocessing.affine_scaler import is_rounding
 from skdeep.preprocessing.calendar_features import CYCLES, cycles
+from skdeep.preprocessing.extremes import span
 from skdeep.preprocessing.fit_task import fit_task
 from skdeep.preprocessing.robust_scaler import RobustScaler
 from skdeep.preprocessing.table_columns import (
@@ -392,9 +393,10 @@ class _Numbers:
             numbers, weight = numbers[weight > 0], weight[weight > 0]
         low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
         missing = np.isnan(numbers)
-        with np.errstate(over="ignore"):
-            size = np.maximum(np.abs(low), np.abs(high))
-            varies = ~(is_rounding(high - low, size) | np.isnan(low))
+        ends = np.zeros((2, table.shape[1]))
+        ends[:, places] = np.nan_to_num([low, high])
+        size = np.maximum(np.abs(low), np.abs(high))
+        varies = ~(is_rounding(span(*ends)[places], size) | np.isnan(low))
         two = varies & ((numbers == low) | (numbers == high) | missing).all(axis=0)
         gaps = missing.any(axis=0) & ~missing.all(axis=0)
         scaled, two, rest = (

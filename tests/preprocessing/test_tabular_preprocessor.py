@@ -188,6 +188,17 @@ def test_integers_beyond_float64_are_an_error_that_says_so():
         preprocessor().fit(np.array([[10**400], [1], [2]], dtype=object))
 
 
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308, 0.0], [-1.7e308, 1.7e308, 1.7e308]])
+def test_a_range_beyond_float64_is_an_error_that_names_the_column(values):
+    X = category(["u", "v", "w"]).assign(b=values)
+    with pytest.raises(ValueError, match="Feature 1 of X goes from"):
+        preprocessor().fit(X)
+
+
+def test_the_smallest_numbers_are_told_apart():
+    assert_array_equal(preprocessor().fit_transform([[0.0], [5e-324]]), [[0], [1]])
+
+
 def test_float32_is_the_default_and_the_values_are_those_of_float64():
     X = 1e8 + np.random.default_rng(0).normal(size=(40, 3))
     out = TabularPreprocessor().fit_transform(X)
