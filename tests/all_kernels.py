@@ -1,7 +1,9 @@
 """Every kernel of skdeep by its name, those that come from formulas included."""
 
-from skdeep import kernels
-from skdeep.layers import activation
+import importlib
+import pkgutil
+
+from skdeep import kernels, layers
 from skdeep.losses import (
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
@@ -37,9 +39,14 @@ STEP_KERNELS = {
         if isinstance(optimizer, FormulaOptimizer)
     ]
 }
+# those that several layers share, and those that lie in the file of their layer
+WHERE = [kernels] + [
+    importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(layers.__path__, "skdeep.layers.")
+]
 WRITTEN_OUT = {
     name: kernel
-    for module in (kernels, activation)
+    for module in WHERE
     for name, kernel in vars(module).items()
     if hasattr(kernel, "writes")
 }

@@ -146,7 +146,7 @@ def test_the_compiled_half_that_is_shown_is_the_one_that_is_built():
 
     page = ARCHITECTURE.read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```cpp\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    source = ROOT / "skdeep" / "kernels" / "native" / "prelu.cpp"
+    source = ROOT / "skdeep" / "layers" / "prelu.cpp"
     code = code_of(source.read_text(encoding="utf-8"))
     parts = shown.split("// ...\n")
     assert len(parts) == 3
@@ -222,6 +222,8 @@ def test_the_readme_names_what_there_is():
     scalers = {name.removesuffix("Scaler") for name in preprocessing.__all__}
     words = {"MinMax": "min-max", "MaxAbs": "max-abs", "UnitNorm": "unit norm"}
     words |= {"Log": "logarithm", "Quantile": "quantiles", "Target": "targets"}
+    words |= {"PiecewiseLinearEncoder": "piecewise linear encoding"}
+    words |= {"TabularPreprocessor": "`TabularPreprocessor`"}
     named = [words.get(name, name.lower()) in text for name in scalers]
     assert all(named), scalers
     assert len(ACTIVATIONS) == 13 and "Thirteen activations" in text

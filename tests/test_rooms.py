@@ -163,19 +163,26 @@ def test_the_root_holds_rooms_alone():
 
 def test_no_two_modules_have_one_name():
     """A family of kernels has the name of the layer, or of the root's module, it is for."""
-    names, kernels, families = Counter(), set(), set()
+    names, families, owners = Counter(), set(), set()
     for path in PACKAGE.rglob("*.py"):
         if path.stem.startswith("__"):
             continue
         room = path.parent.relative_to(PACKAGE).parts
-        if room[:1] == ("kernels",):
-            kernels.add(path.stem)
+        if room == ("kernels",):
+            families.add(path.stem)
             continue
         names[path.stem] += 1
         if room in ((), ("layers",)):
-            families.add(path.stem)
+            owners.add(path.stem)
     assert [name for name, count in names.items() if count > 1] == []
-    assert (kernels & set(names)) - families == set()
+    assert (families & set(names)) - owners == set()
+
+
+def test_no_two_families_of_compiled_kernels_have_one_name():
+    """Each source ends with a table that is named for it."""
+    sources = [*PACKAGE.glob("kernels/*.cpp"), *PACKAGE.glob("layers/*.cpp")]
+    assert len(sources) > 10
+    assert len({path.stem for path in sources}) == len(sources)
 
 
 def test_tests_lie_in_rooms_of_the_same_names():

@@ -30,7 +30,8 @@ from skdeep.estimators.training_plan import (
 )
 from skdeep.estimators.validation_data import hold_out, validation_on
 from skdeep.initializers import INITIALIZERS, Initializer
-from skdeep.layers.activation import ACTIVATIONS, Activation, PReLU
+from skdeep.layers.activation import ACTIVATIONS, Activation
+from skdeep.layers.prelu import PReLU
 from skdeep.optimizers import LBFGS, OPTIMIZERS, Optimizer, get_optimizer
 from skdeep.schedules import SCHEDULES, Schedule, get_schedule
 from skdeep.training.averaged_weights import keep_average, warn_without_average

@@ -8,6 +8,7 @@ from skdeep.layers.dropout import Dropout, SpatialDropout
 from skdeep.layers.layer import Layer, Parameter, State
 from skdeep.layers.normalization import BatchNorm, LayerNorm
 from skdeep.layers.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from skdeep.layers.prelu import PReLU
 from skdeep.layers.rescaling import Rescaling
 from skdeep.layers.residual import Residual
 from skdeep.layers.shape import Flatten, Reshape
@@ -25,6 +26,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "MaxPool",
+    "PReLU",
     "Parameter",
     "Rescaling",
     "Reshape",

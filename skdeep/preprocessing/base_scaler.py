@@ -24,6 +24,7 @@ from skdeep.preprocessing.blocks import (
     count_features,
     float_type,
 )
+from skdeep.preprocessing.fit_task import fit_task
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import NUMBERS, convert_input, sum_duplicates
 from skdeep.validation.messages import plain
@@ -150,11 +151,8 @@ class BaseScaler(
 
     def _absorb(self, task, X, y, sample_weight, first):
         """Learn from X, which scikit-learn's callbacks are told of."""
-        given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        context = self._init_callback_context(task)
-        context.call_on_fit_task_begin(estimator=self, **given)
-        self._learn_from(X, sample_weight, first)
-        context.call_on_fit_task_end(estimator=self, reconstruction_attributes={}, **given)
+        with fit_task(self, task, X, y, sample_weight):
+            self._learn_from(X, sample_weight, first)
         return self
 
     def _learn_from(self, X, sample_weight, first):

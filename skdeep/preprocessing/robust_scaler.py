@@ -150,10 +150,12 @@ class RobustScaler(AffineScaler):
 
     def _bound(self, out):
         if self.smooth_clip is not None:
-            # so far out the bound is reached, and infinity over infinity is no number
+            # so far out the bound is reached, and float32 holds the square of the ratio
             np.clip(out, -(2.0**60) * self.smooth_clip, 2.0**60 * self.smooth_clip, out=out)
             ratio = out / self.smooth_clip
-            out /= np.hypot(ratio, 1.0)
+            ratio *= ratio
+            ratio += 1.0
+            out /= np.sqrt(ratio, out=ratio)
 
     def _unbound(self, out):
         """Values at the bound or beyond come from the largest that can be told apart."""

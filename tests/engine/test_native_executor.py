@@ -371,7 +371,7 @@ def test_an_installation_without_compiled_kernels_is_told_so(package_without_ext
 
 def test_a_broken_extension_says_its_own_error(package_without_extension):
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    folder = package_without_extension / "skdeep" / "kernels" / "native"
+    folder = package_without_extension / "skdeep" / "kernels" / "runtime"
     (folder / f"_skdeep_native{suffix}").write_bytes(b"not a library")
     for run in (
         run_copy(package_without_extension, SHOW).stdout,

@@ -1,8 +1,12 @@
 """What every kernel declares of itself is true: what it writes, and where it may be cut."""
 
+import inspect
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
-from all_kernels import ALL_KERNELS
+from all_kernels import ALL_KERNELS, WRITTEN_OUT
 from scipy.sparse import random_array
 
 from skdeep import kernels
@@ -67,6 +71,11 @@ NUMBERS = {
     "rho": 0.9,
     "stream": kernels.PhiloxStream((1, 2)),
 }
+BY_HAND = {
+    name: kernel
+    for name, kernel in WRITTEN_OUT.items()
+    if kernel in kernels.COMPILED and not hasattr(kernel, "formula")
+}
 CUT = {name: kernel for name, kernel in ALL_KERNELS.items() if kernel.axis is not None}
 
 
@@ -124,6 +133,12 @@ def results(kernel, arguments):
 
 
 each_kernel = pytest.mark.parametrize("name", sorted(ALL_KERNELS))
+
+
+@pytest.mark.parametrize("name", sorted(BY_HAND))
+def test_the_halves_of_a_kernel_lie_beside_each_other(name):
+    half = Path(inspect.getsourcefile(BY_HAND[name])).with_suffix(".cpp")
+    assert re.search(rf"\b{name}\b", half.read_text(encoding="utf-8"))
 
 
 @each_kernel

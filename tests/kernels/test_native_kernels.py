@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, random_array
 from skdeep import kernels
 from skdeep.engine import executor
 from skdeep.kernels import COMPILED, native
-from skdeep.layers import activation
+from skdeep.layers import prelu
 
 pytestmark = pytest.mark.skipif(
     native.extension is None, reason="the package was built without compiled kernels"
@@ -333,9 +333,9 @@ def test_trained_slopes(instruction_set, dtype, n, m, places, seed):
     }
     largest = np.abs(np.minimum(z, 0) * d_out).reshape(-1, m).sum(axis=0)
     for kernel, scale in (
-        (activation.prelu_forward, np.abs(z)),
-        (activation.prelu_backward_input, np.abs(d_out)),
-        (activation.prelu_backward_slope, largest),
+        (prelu.prelu_forward, np.abs(z)),
+        (prelu.prelu_backward_input, np.abs(d_out)),
+        (prelu.prelu_backward_slope, largest),
     ):
         arguments = {name: available[name] for name in kernel.arguments}
         with using(instruction_set):

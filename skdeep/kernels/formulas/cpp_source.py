@@ -1,6 +1,6 @@
 """The compiled side of a formula: a statement of C++ on vectors for each function in it.
 
-It is in the vocabulary of `kernels/native/vector.h` and `elementary.h`: T is the type of
+It is in the vocabulary of `runtime/vector.h` and `elementary.h`: T is the type of
 the program's numbers, and a `Vector<T>` as many of them as a register holds.
 """
 

@@ -28,7 +28,7 @@ def machine_code(formula):
     Returns
     -------
     code : list of int
-        As `kernels/native/register_machine.h` describes it.
+        As `runtime/register_machine.h` describes it.
 
     constants : list of float
         The numbers that stand in it.

@@ -12,7 +12,7 @@ import numpy as np
 
 from skdeep import kernels
 from skdeep.engine.executor import bind
-from skdeep.kernels.reference.coordinate_descent import DONE, EPOCHS
+from skdeep.kernels.coordinate_descent import DONE, EPOCHS
 from skdeep.svm.solvers.certificate import FULL_PRECISION, certify, consistent
 from skdeep.svm.solvers.interrupt import keeping
 
