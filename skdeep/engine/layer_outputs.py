@@ -51,7 +51,7 @@ def output_gradients(network, x, name, d_z):
     -------
     outputs, gradients : ndarray of shape (n_samples, ...)
     """
-    check_layer_name(name, output_shapes(network))
+    _check_name(name, output_shapes(network))
     calls = Calls(keeps_all=True)
     source = out = Buffer("x", (ROWS, *network.input_shape))
     layers = [layer.frozen() for _, layer in network.layers]
@@ -78,7 +78,6 @@ def output_gradients(network, x, name, d_z):
     return outputs, gradients
 
 
-def check_layer_name(name, names):
-    """Raise a ValueError where a layer is none of those that there are."""
+def _check_name(name, names):
     if name not in names:
         raise ValueError(f"There is no layer {name!r}; there are {', '.join(names)}.")

@@ -78,11 +78,8 @@ def check_training_data(
     estimator : estimator
         Gets the number and the names of the features, where it is the first fit.
 
-    inputs : Inputs
-        Learns from X in the first fit.
-
-    targets : Targets
-        Learns from y in the first fit, and the classes' weights in every one.
+    inputs, targets : Inputs and Targets
+        Learn from X and y in the first fit; the targets learn weights in every one.
 
     X, y, sample_weight : array-like
         What the user gave.
@@ -126,23 +123,7 @@ def check_training_data(
 
 
 def check_validation_data(estimator, inputs, targets, X_val, y_val, sample_weight_val):
-    """Check the validation data that a user gave to a fit, if there are any.
-
-    Parameters
-    ----------
-    estimator : estimator
-        What is fitted.
-
-    inputs, targets : Inputs and Targets
-        What is known of the training data.
-
-    X_val, y_val, sample_weight_val : array-like or None
-        What the user gave.
-
-    Returns
-    -------
-    data : CheckedData or None
-    """
+    """Check the validation data that a user gave to a fit; None where there are none."""
     if X_val is None:
         if y_val is None and sample_weight_val is None:
             return None

@@ -31,32 +31,12 @@ def check_is_network(estimator):
 
 
 def training_of(estimator):
-    """The network and the state of a training: of one that goes on, or of the last.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose training has begun.
-
-    Returns
-    -------
-    network : Network
-    state : TrainingState
-    """
+    """The network and the state of a training: of one that goes on, or of the last."""
     return estimator.network_, estimator._training_state
 
 
 def fitted_network(estimator):
-    """The network of a fitted estimator.
-
-    Raises
-    ------
-    ValueError
-        Where it is no estimator of a network.
-
-    NotFittedError
-        Where it was not fitted.
-    """
+    """The network of an estimator; an error where that has none, or is not fitted."""
     check_is_network(estimator)
     check_is_fitted(estimator)
     return estimator.network_
@@ -95,4 +75,5 @@ def network_to_measure(estimator, X, y, sample_weight):
 
 def as_array(estimator, X):
     """An X as an array or CSR matrix, whose rows the estimator's fit takes as well."""
+    estimator._validate_params()
     return estimator._new_inputs().as_array(X)
