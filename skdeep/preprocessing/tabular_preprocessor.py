@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 
 from skdeep.preprocessing.affine_scaler import is_rounding
 from skdeep.preprocessing.calendar_features import CYCLES, cycles
+from skdeep.preprocessing.extremes import span
 from skdeep.preprocessing.fit_task import fit_task
 from skdeep.preprocessing.robust_scaler import RobustScaler
 from skdeep.preprocessing.table_columns import (
@@ -58,12 +59,13 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
     5. categories of up to `max_onehot` levels: a column of 0 and 1 for each level, or one
        for both of two levels. If entries are missing in `fit`, that is a level. A level
        that was not there in `fit` is all zeros, or 0.5 between two levels;
-    6. categories of more levels: the target's mean in a level, smoothed for levels of few
-       rows, scaled by the target's mean and standard deviation, and bounded as numbers are.
-       For more than two classes there is one column a class. Training rows get means of
-       the other four fifths of the rows from `fit_transform`: as in scikit-learn's
-       `TargetEncoder`, ``fit(X, y).transform(X)`` is something else, and tells a network
-       its targets. A level that was not there in `fit` has the mean of all.
+    6. categories of more levels: the target's mean in a level, drawn to the mean of all
+       where a level has few rows, scaled by the target's mean and standard deviation, and
+       bounded as numbers are. For more than two classes there is one column a class.
+       Training rows get means of the other four fifths of the rows from `fit_transform`:
+       as in scikit-learn's `TargetEncoder`, ``fit(X, y).transform(X)`` is something else,
+       and tells a network its targets. A level that was not there in `fit` has the mean
+       of all.
 
     Columns that are constant, or all missing, add nothing, whatever is in them later; if no
     other are there, the result is one column of zeros. Missing are None, NaN, NaT,
@@ -114,6 +116,9 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
 
     Micci-Barreca (2001). A preprocessing scheme for high-cardinality categorical attributes
     in classification and prediction problems. *SIGKDD Explorations* 3.
+
+    Robinson (1991). That BLUP is a good thing: the estimation of random effects.
+    *Statistical Science* 6.
 
     Examples
     --------
@@ -269,6 +274,7 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
                 ensure_non_negative=True,
                 allow_all_zero_weights=False,
             )
+            weight = weight / weight[weight > 0].min()
         self._kinds = self._learn_kinds(table, X)
         self._learn_numbers(table, weight)
         return table, self._learn_categories(table, y, weight), weight
@@ -387,9 +393,10 @@ class _Numbers:
             numbers, weight = numbers[weight > 0], weight[weight > 0]
         low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
         missing = np.isnan(numbers)
-        with np.errstate(over="ignore"):
-            size = np.maximum(np.abs(low), np.abs(high))
-            varies = ~(is_rounding(high - low, size) | np.isnan(low))
+        ends = np.zeros((2, table.shape[1]))
+        ends[:, places] = np.nan_to_num([low, high])
+        size = np.maximum(np.abs(low), np.abs(high))
+        varies = ~(is_rounding(span(*ends)[places], size) | np.isnan(low))
         two = varies & ((numbers == low) | (numbers == high) | missing).all(axis=0)
         gaps = missing.any(axis=0) & ~missing.all(axis=0)
         scaled, two, rest = (
