@@ -8,7 +8,7 @@ from skdeep.averaging import AVERAGES, ExponentialMovingAverage, WeightAveraging
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.convnet_layers import GLOBAL_POOLS, POOLS, convolutional_network
 from skdeep.estimators.estimator_docstrings import document
-from skdeep.estimators.images import ImageInput, sample_shape
+from skdeep.estimators.images import ImageInput, Images
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers.window import SIZE_CONSTRAINT, WINDOW_CONSTRAINTS
 from skdeep.optimizers import LBFGS, get_optimizer
@@ -31,14 +31,14 @@ _CONSTRAINTS = {
 class _ConvNet(ImageInput):
     """What both estimators share."""
 
-    def _sample_shape(self, shape):
+    def _new_inputs(self):
         # a window with a size for each axis says how many there are
         size = self.kernel_size
         is_signal = None if isinstance(size, Integral) else len(size) == 1
-        return sample_shape(shape, is_signal)
+        return Images(type(self).__name__, self.input_shape, is_signal)
 
-    def _layers(self, n_outputs):
-        return convolutional_network(self, n_outputs, self.input_shape_, self._holds_bytes)
+    def _layers(self, inputs, n_outputs):
+        return convolutional_network(self, n_outputs, inputs.shape, inputs.holds_bytes)
 
     def _averaging(self):
         if self.weight_averaging != "auto":

@@ -16,7 +16,7 @@ def learned_attributes(network, state, *, keep_state):
         What was trained.
 
     state : TrainingState
-        Where training stands; its history gets no gaps.
+        Where training stands; gaps in its history are filled.
 
     keep_state : bool
         Whether training is to go on from there. Else what only that needs is left out.

@@ -169,7 +169,7 @@ class MLPClassifier(NetworkClassifier):
         verbose=0,
     ): ...
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         return multilayer_perceptron(self, n_outputs)
 
 
@@ -247,5 +247,5 @@ class MLPRegressor(NetworkRegressor):
         verbose=0,
     ): ...
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         return multilayer_perceptron(self, n_outputs)

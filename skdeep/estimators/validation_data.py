@@ -74,16 +74,19 @@ def _refuse_split(n, n_held_out, n_classes):
     )
 
 
-def validation_on(estimator, X, y, sample_weight):
+def validation_on(data, fitted, monitor):
     """Prepare the validation of an estimator whose network is in training.
 
     Parameters
     ----------
-    estimator : estimator
-        What is trained; its `monitor` says what is watched.
+    data : CheckedData
+        The validation data.
 
-    X, y, sample_weight : ndarray
-        The validation data, checked.
+    fitted : estimator
+        What predicts, with the network in training.
+
+    monitor : "loss", str or callable
+        What is watched.
 
     Returns
     -------
@@ -91,28 +94,24 @@ def validation_on(estimator, X, y, sample_weight):
         Gives the values to record, as a dict, and the monitored one, of which less is
         better. Outputs that are not finite have an infinite loss, and are not scored.
     """
-    network = estimator.network_
+    network, X, y = fitted.network_, data.X, data.y
     with naming({"y": "y_val"}):
-        target, one_hot = estimator._encode_target(y, network.dtype)
-    samples = estimator._as_samples(X)
-    weight = sample_weight * estimator._class_weights(y)
-    # it predicts with the network in training
-    fitted = estimator._fitted_after(network, estimator._training_state)
+        samples = data.for_network(network.dtype)
     vars(fitted).pop("feature_names_in_", None)  # which X, an array, has no more
-    by_score = estimator.monitor != "loss"
-    scorer = check_scoring(fitted, scoring=estimator.monitor if by_score else None)
+    by_score = monitor != "loss"
+    scorer = check_scoring(fitted, scoring=monitor if by_score else None)
     # of the scorers, only scikit-learn's own say whether they take weights
     takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
-    weights = {"sample_weight": sample_weight} if takes_weights else {}
+    weights = {"sample_weight": data.sample_weight} if takes_weights else {}
     # R2 of one sample is not defined, which scikit-learn would say at every epoch
-    scored = by_score or len(y) > 1 or not is_regressor(estimator)
+    scored = by_score or len(y) > 1 or not is_regressor(fitted)
 
     def validate():
         # what overflows is told as a divergence, in plain words
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            outputs = network.raw_outputs(samples)
-            losses = _losses(network.loss, target, one_hot, outputs)
-            loss = float(np.average(losses, weights=weight))
+            outputs = network.raw_outputs(samples.x)
+            losses = _losses(network.loss, samples, outputs)
+            loss = float(np.average(losses, weights=samples.weight))
             if not (math.isfinite(loss) and np.isfinite(outputs).all()):
                 return {
                     "validation_loss": math.inf,
@@ -136,8 +135,9 @@ def _score(scorer, estimator, X, y, weights):
         ) from error
 
 
-def _losses(loss, target, one_hot, outputs):
+def _losses(loss, samples, outputs):
     """The loss of each sample; of many classes a block at a time, for their targets."""
+    target, one_hot = samples.target, samples.one_hot
     if one_hot is None:
         return loss.value(target, outputs)
     rows = max(1, _BLOCK_NUMBERS // one_hot.n_classes)

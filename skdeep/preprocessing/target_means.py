@@ -22,8 +22,8 @@ def target_columns(y, target_type):
     Returns
     -------
     targets : ndarray of shape (n_samples, n_columns)
-        Numbers as they are. Of two classes, 1 for the second; of more, a column of 0 and 1
-        for each.
+        Numbers, divided by the largest one. Of two classes, 1 for the second; of more, a
+        column of 0 and 1 for each.
 
     names : list of str
         An ending for each column's name.
@@ -33,6 +33,8 @@ def target_columns(y, target_type):
         y = y[:, 0]
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
+        if target_type == "auto" and np.abs(y).max() > 2.0**53:
+            target_type = "continuous"  # too large for the whole numbers that it looks for
     if target_type == "auto":
         found = type_of_target(y, input_name="y")
         if found == "unknown":
@@ -44,6 +46,8 @@ def target_columns(y, target_type):
     if target_type == "continuous":
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         y = y.reshape(len(y), -1)
+        size = np.abs(y).max(axis=0)
+        y = y / np.where(size > 0, size, 1.0)  # whose squares are numbers
         return y, [""] if y.shape[1] == 1 else [f"_{k}" for k in range(y.shape[1])]
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) <= 2:

@@ -93,13 +93,12 @@ class FitTasks:
             epoch, self._epoch = self._epoch, None
             epoch.call_on_fit_task_end(estimator=self._estimator)
 
-    def end(self):
-        """End the fit, whose estimator is fitted now."""
-        estimator = self._estimator
+    def end(self, network, state):
+        """End the fit, whose estimator is fitted now, with this network and state."""
         self._context.call_on_fit_task_end(
-            estimator=estimator,
-            reconstruction_attributes=lambda: estimator._attributes_after(
-                estimator.network_.copy(), estimator._training_state
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._estimator._attributes_after(
+                network.copy(), state
             ),
             **self._samples(),
         )

@@ -7,7 +7,6 @@ import pytest
 
 from skdeep.averaging import ExponentialMovingAverage
 from skdeep.engine.batch import BatchPlan, TrainingData
-from skdeep.engine.inference import ForwardPass
 from skdeep.engine.network import Network, Settings, StepMemory
 from skdeep.engine.program import ROWS, Buffer, Program
 from skdeep.engine.threads import threads
@@ -150,5 +149,5 @@ def test_prediction_allocates_no_arrays(activation):
     ]
     network = Network(layers, SquaredError(), SGD(), input_shape=(10,), dtype=np.float64)
     network.initialize((1, 2))
-    forward = ForwardPass(network, Buffer("x", (ROWS, 10)), N)
-    assert_small(peaks(forward._program))
+    program, _ = network._inference_program(Buffer("x", (ROWS, 10)))
+    assert_small(peaks(program))

@@ -188,6 +188,17 @@ def test_integers_beyond_float64_are_an_error_that_says_so():
         preprocessor().fit(np.array([[10**400], [1], [2]], dtype=object))
 
 
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308, 0.0], [-1.7e308, 1.7e308, 1.7e308]])
+def test_a_range_beyond_float64_is_an_error_that_names_the_column(values):
+    X = category(["u", "v", "w"]).assign(b=values)
+    with pytest.raises(ValueError, match="Feature 1 of X goes from"):
+        preprocessor().fit(X)
+
+
+def test_the_smallest_numbers_are_told_apart():
+    assert_array_equal(preprocessor().fit_transform([[0.0], [5e-324]]), [[0], [1]])
+
+
 def test_float32_is_the_default_and_the_values_are_those_of_float64():
     X = 1e8 + np.random.default_rng(0).normal(size=(40, 3))
     out = TabularPreprocessor().fit_transform(X)
@@ -411,6 +422,14 @@ def test_means_of_levels_that_say_nothing_are_the_mean_of_all():
     assert_allclose(preprocessor().fit(X, y).transform(X), np.zeros((300, 1)), atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_the_size_of_targets_does_not_matter(size):
+    levels, X, rng = wide_table()
+    y = TARGETS["continuous"](levels, rng)
+    expected = preprocessor().fit_transform(X, y)
+    assert_allclose(preprocessor().fit_transform(X, size * y), expected, atol=1e-9)
+
+
 def test_a_row_a_level_tells_nothing():
     levels = np.arange(100)
     X = pd.DataFrame({"a": pd.Categorical(levels)})
@@ -535,6 +554,16 @@ def test_a_weight_is_a_number_of_repetitions(weights, seed):
     repeated = preprocessor(max_onehot=3).fit(X.iloc[again], y[again])
     assert list(weighted.get_feature_names_out()) == list(repeated.get_feature_names_out())
     assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("largest", [5e-324, 1.0, 1e300])
+def test_weights_of_any_size_are_weights(largest):
+    X, y = mixed_frame()
+    weights = np.array([1e-20, 1.0, 0.0] * 20) * largest
+    out = preprocessor().fit(X, y, sample_weight=weights).transform(X)
+    assert np.isfinite(out).all()
+    in_units = preprocessor().fit(X, y, sample_weight=weights / largest).transform(X)
+    assert_allclose(out, in_units, atol=1e-9)
 
 
 def test_weights_of_zero_alone_are_an_error():
