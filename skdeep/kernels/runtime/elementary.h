@@ -227,13 +227,12 @@ SKDEEP_INLINE void sine_cosine(Vector<T> x, Vector<T>& sine, Vector<T>& cosine) 
   const Vector<T> c = (T)1 - z * ((T)0.5 - z * trigonometric_series<T>(z, 4));
   // The last bits of what was rounded are those of the turns: an odd number swaps the two,
   // and the second bit is the sign of the sine, that of one turn more the cosine's.
-  constexpr int to_sign = 8 * sizeof(T) - 2;
-  const Integers<T> turns = (Integers<T>)rounded << to_sign;
-  constexpr auto one = (Integers<T>){} + (1LL << to_sign), sign = one + one;
-  const auto swap = (turns & one) != 0;
+  const Integers<T> turns = (Integers<T>)rounded;
+  const auto swap = (turns & 1) != 0;
   const Vector<T> first = swap ? c : s, second = swap ? s : c;
-  sine = (Vector<T>)((Integers<T>)first ^ (turns & sign));
-  cosine = (Vector<T>)((Integers<T>)second ^ ((turns + one) & sign));
+  constexpr int to_sign = 8 * sizeof(T) - 2;
+  sine = (Vector<T>)((Integers<T>)first ^ ((turns & 2) << to_sign));
+  cosine = (Vector<T>)((Integers<T>)second ^ (((turns + 1) & 2) << to_sign));
   if (any_above<T>(absolute<T>(x), C::most_angle)) {
     T angles[width<T>], sines[width<T>], cosines[width<T>];
     store(angles, x);
