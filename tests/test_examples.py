@@ -1,5 +1,6 @@
 """Every example runs, as a user would run it."""
 
+import os
 import re
 import subprocess
 import sys
@@ -50,6 +51,27 @@ def test_the_benchmark_of_scalers_runs(tmp_path):
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "MaxAbsScaler" in run.stdout
+
+
+def test_the_benchmark_of_tables_runs(tmp_path):
+    table = "color,size,value\n" + "red,1,0.5\nblue,,1.5\nred,3,2.25\n" * 30
+    (tmp_path / "toy.csv").write_text(table)
+    command = [sys.executable, EXAMPLES / "benchmarks" / "tables.py"]
+    command += ["--splits", "1", "--preset", "fast"]
+    # threads that wait for each other busily take minutes on a busy machine
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for options in (["--only", "iris"], ["--folder", tmp_path]):
+        run = subprocess.run(
+            [*command, *options],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == 0, run.stderr
+        name = options[1] if options[0] == "--only" else "toy"
+        assert re.search(rf"^{name} +(\d+\.\d+ +){{4}}", run.stdout, re.MULTILINE)
+        assert "geometric mean" in run.stdout
 
 
 def test_the_example_of_gradients_teaches_what_it_says(tmp_path):
