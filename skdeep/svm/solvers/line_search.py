@@ -1,0 +1,42 @@
+"""Where a convex function along a line is least."""
+
+import numpy as np
+
+
+def zero_of_rising(derivative, *, tol=1e-14, max_iter=60):
+    """The place beyond 0 where a derivative that rises is zero.
+
+    That of a piecewise quadratic function is piecewise linear, so Newton's method finds
+    the zero in a few steps; a bracket keeps it from going round in circles.
+
+    Parameters
+    ----------
+    derivative : callable
+        The derivative's value and its own derivative at a place. The value is below zero
+        at 0.
+
+    tol : float, default=1e-14
+        The value that is small enough, relative to that at 0.
+
+    max_iter : int, default=60
+        The largest number of places to look at.
+
+    Returns
+    -------
+    t : float
+    """
+    low, high, t = 0.0, np.inf, 1.0
+    start = abs(derivative(0.0)[0])
+    for _ in range(max_iter):
+        value, rate = derivative(t)
+        if abs(value) <= tol * start:
+            break
+        low, high = (t, high) if value < 0 else (low, t)
+        guess = t - value / rate if rate > 0 else np.inf
+        if abs(guess - t) <= 1e-15 * t and abs(value) <= 1e-3 * start:
+            break  # no number is nearer
+        middle = 2 * t if np.isinf(high) else 0.5 * (low + high)
+        t = guess if low < guess < high else middle
+        if np.isfinite(high) and high - low <= 1e-15 * high:
+            break
+    return t
