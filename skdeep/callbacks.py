@@ -8,6 +8,7 @@ from os import PathLike
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skdeep.estimators.base_network_estimator import BaseNetworkEstimator
+from skdeep.estimators.inside import training_of
 from skdeep.optimizers import LBFGS, get_optimizer
 from skdeep.training.checkpoint import CheckpointFile, class_name, describe_training
 
@@ -107,10 +108,11 @@ class Checkpoint:
         """Go on from the file, if there is one."""
         if context.task_name != "fit":
             return
-        description = describe_training(estimator, X, y, metadata)
+        network, state = training_of(estimator)
+        description = describe_training(estimator, state.epoch, X, y, metadata)
         file = CheckpointFile(self.path, class_name(estimator), description)
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        file.restore(estimator.network_, estimator._training_state)
+        file.restore(network, state)
         self._files[estimator] = file
 
     def on_fit_task_end(self, estimator, context):
@@ -118,13 +120,13 @@ class Checkpoint:
         file = self._files.get(estimator)
         if file is None:  # partial_fit
             return
-        state = estimator._training_state
+        network, state = training_of(estimator)
         if context.task_name == "fit":
             with _warns_of_the_disk(f"The checkpoint {file.path} cannot be removed"):
                 file.remove()
         elif state.ending or state.epoch % self.every_n_epochs == 0:
             with _warns_of_the_disk(f"The checkpoint {file.path} cannot be saved"):
-                file.write(estimator.network_, state)
+                file.write(network, state)
 
     def teardown(self, estimator, context):
         """Forget the fit, however it ended."""

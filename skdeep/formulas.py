@@ -6,6 +6,7 @@ these names do as well.
 """
 
 from skdeep.kernels.formulas.expression import (
+    cos,
     equal,
     exp,
     expm1,
@@ -18,6 +19,7 @@ from skdeep.kernels.formulas.expression import (
     minimum,
     normal_distribution,
     sign,
+    sin,
     softplus,
     sqrt,
     tanh,
@@ -26,6 +28,7 @@ from skdeep.kernels.formulas.expression import (
 )
 
 __all__ = [
+    "cos",
     "equal",
     "exp",
     "expm1",
@@ -38,6 +41,7 @@ __all__ = [
     "minimum",
     "normal_distribution",
     "sign",
+    "sin",
     "softplus",
     "sqrt",
     "tanh",

@@ -173,6 +173,58 @@ class Orthogonal(Initializer):
         return self.gain * (q if fan_in >= fan_out else q.T).reshape(shape)
 
 
+class RandomNormal(Initializer):
+    """Normal around zero, whatever the shape.
+
+    Parameters
+    ----------
+    stddev : float, default=0.05
+        The standard deviation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.initializers import RandomNormal
+    >>> kernel = RandomNormal(2.0).sample(np.random.default_rng(0), (500, 400))
+    >>> print(round(float(kernel.std()), 2))
+    2.0
+    """
+
+    _parameter_constraints = {"stddev": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, stddev=0.05):
+        self.stddev = stddev
+
+    def sample(self, generator, shape):
+        return generator.normal(0.0, self.stddev, shape)
+
+
+class RandomUniform(Initializer):
+    """Uniform around zero, whatever the shape.
+
+    Parameters
+    ----------
+    limit : float, default=0.05
+        The largest absolute value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.initializers import RandomUniform
+    >>> kernel = RandomUniform(2.0).sample(np.random.default_rng(0), (500, 400))
+    >>> print(round(float(kernel.min()), 2), round(float(kernel.max()), 2))
+    -2.0 2.0
+    """
+
+    _parameter_constraints = {"limit": [Interval(Real, 0, None, closed="neither")]}
+
+    def __init__(self, limit=0.05):
+        self.limit = limit
+
+    def sample(self, generator, shape):
+        return self.limit * generator.uniform(-1.0, 1.0, shape)
+
+
 class Constant(Initializer):
     """Every entry the same value.
 

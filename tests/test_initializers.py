@@ -16,6 +16,8 @@ from skdeep.initializers import (
     LeCunNormal,
     LeCunUniform,
     Orthogonal,
+    RandomNormal,
+    RandomUniform,
     get_initializer,
 )
 from skdeep.layers import BatchNorm, Dense
@@ -86,6 +88,16 @@ def test_orthogonal_weights_have_no_preferred_sign():
     entries = np.array([sample(Orthogonal(), (3, 3), seed) for seed in range(400)])
     # each entry of a random rotation has mean 0 and variance 1 / 3
     assert np.abs(entries.mean(axis=0)).max() < 4 * np.sqrt(1 / 3 / 400)
+
+
+@pytest.mark.parametrize("shape", [(200, 500), (3, 300, 40)])
+def test_the_variance_that_is_asked_for_does_not_depend_on_the_shape(shape):
+    normal, uniform = sample(RandomNormal(0.3), shape), sample(RandomUniform(0.3), shape)
+    assert normal.shape == uniform.shape == shape
+    assert normal.std() == pytest.approx(0.3, rel=0.02)
+    assert uniform.std() == pytest.approx(0.3 / np.sqrt(3), rel=0.02)
+    assert 0.299 < np.abs(uniform).max() <= 0.3 < np.abs(normal).max()
+    assert max(abs(normal.mean()), abs(uniform.mean())) < 0.005
 
 
 def test_constant_weights_are_the_constant():

@@ -140,6 +140,22 @@ def test_no_imports_go_in_a_circle():
         pytest.fail(" imports ".join(error.args[1]))
 
 
+def private_doors(path):
+    """Where a file uses a private attribute of anything but the object it is about."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr):
+            owner = node.value
+            if not (isinstance(owner, ast.Name) and owner.id in ("self", "cls")):
+                yield f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_who_looks_into_estimators_opens_no_private_doors():
+    """They ask `estimators/inside.py`."""
+    files = [PACKAGE / "callbacks.py", *(PACKAGE / "inspection").glob("*.py")]
+    doors = [door for path in files for door in private_doors(path)]
+    assert doors == [], "\n".join(doors)
+
+
 def test_the_root_holds_rooms_alone():
     names = {module.partition(".")[0] for module in modules_of(PACKAGE)}
     assert names - {""} == {room.partition(".")[0] for room in ROOMS}

@@ -1,8 +1,8 @@
 """Compiled forward passes, each with buffers of its own, kept for the next prediction."""
 
-import math
+import numpy as np
 
-from skdeep.engine.program import ROWS, Buffer, Calls, Program
+from skdeep.engine.program import ROWS, Buffer
 from skdeep.engine.sparse_rows import SparseRows
 from skdeep.kernels import native
 
@@ -14,20 +14,29 @@ _BLOCK = 2048 if native.ENABLED else 1024
 _SMALL = (1, 32, 256)
 # Outputs of layers that a pass holds at most, unless it is one for a single row.
 _NUMBERS = 1 << 22
+# Samples at a time where what is inside of a network is kept.
+_FEW_ROWS = 32
 
 
 class ForwardPass:
-    """The forward pass of prediction for blocks of up to `rows` rows."""
+    """The forward pass of prediction for blocks of up to `rows` rows.
 
-    def __init__(self, network, x, rows):
+    Parameters
+    ----------
+    program : Program
+        The calls of it.
+
+    x, out : Buffer
+        Its inputs and its outputs.
+
+    rows : int
+        The most rows of a block.
+    """
+
+    def __init__(self, program, x, out, rows):
         self.rows = rows
-        calls = Calls()
-        calls.reserve(x)
-        self._x = self._out = x
-        for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
-            self._out = layer.infer(scope, self._out)
-        self._program = Program(calls, network.dtype)
-        self._memory = self._program.allocate(rows)
+        self._program, self._x, self._out = program, x, out
+        self._memory = program.allocate(rows)
         self._bound = {}
 
     def session(self):
@@ -57,15 +66,28 @@ class ForwardPasses:
 
     Taking a pass from a list and putting it back are atomic, so that each thread works in
     its own buffers.
+
+    Parameters
+    ----------
+    program : Program
+        The calls of prediction.
+
+    x, out : Buffer
+        Its inputs and its outputs.
+
+    width : int
+        The numbers that a pass holds for each row.
     """
 
-    def __init__(self):
+    def __init__(self, program, x, out, width):
+        self._program, self._x, self._out = program, x, out
+        self._sizes = [s for s in (*_SMALL, _BLOCK) if s * width <= _NUMBERS] or [1]
         self._idle = {size: [] for size in (*_SMALL, _BLOCK)}
 
-    def raw_outputs(self, network, x, out):
+    def write_outputs(self, x, out):
         """Write the outputs of the last layer for every row of `x` into `out`."""
         n = x.shape[0]
-        compiled = self._borrow(network, n)
+        compiled = self._borrow(n)
         rows = compiled.rows
         with compiled.session():
             for start in range(0, n, rows):
@@ -74,31 +96,65 @@ class ForwardPasses:
         if compiled.rows in self._idle:
             self._idle[compiled.rows].append(compiled)
 
-    def _borrow(self, network, n):
-        width = math.prod(network.input_shape) + sum(map(math.prod, network.shapes))
-        sizes = [s for s in (*_SMALL, _BLOCK) if s * width <= _NUMBERS] or [1]
-        size = next((size for size in sizes if n <= size), sizes[-1])
+    def _borrow(self, n):
+        size = next((size for size in self._sizes if n <= size), self._sizes[-1])
         if size == _BLOCK:
             size = min(n, _BLOCK)
         try:
             return self._idle[size].pop()
         except (KeyError, IndexError):
-            x = Buffer("x", (ROWS, *network.input_shape))
-            return ForwardPass(network, x, size)
+            return ForwardPass(self._program, self._x, self._out, size)
 
 
-def sparse_raw_outputs(network, x, out):
-    """Write the outputs for every row of a CSR matrix: its entries are not copied."""
+def sparse_blocks(x):
+    """Cut a CSR matrix into blocks of rows, whose entries are not copied.
+
+    Yields
+    ------
+    rows : slice
+    block : SparseRows
+    """
     for start in range(0, x.shape[0], _BLOCK):
         ends = x.indptr[start + 1 : start + 1 + _BLOCK]
         first = x.indptr[start]
         entries = slice(first, ends[-1])
         values, columns, ends = x.data[entries], x.indices[entries], ends - first
-        rows = SparseRows(
+        block = SparseRows(
             Buffer("x.values", values.shape, array=values),
             Buffer("x.columns", columns.shape, array=columns),
             Buffer("x.row_end", (ROWS,), array=ends),
         )
-        compiled = ForwardPass(network, rows, len(ends))
-        with compiled.session():
-            out[start : start + _BLOCK] = compiled.run(len(ends))
+        yield slice(start, start + len(ends)), block
+
+
+def run_blocks(program, inputs):
+    """Run a program for some samples at a time.
+
+    Parameters
+    ----------
+    program : Program
+        What to run.
+
+    inputs : dict of Buffer to ndarray of shape (n_samples, ...)
+        What to run it on.
+
+    Yields
+    ------
+    rows : slice
+    arrays : dict of Buffer to ndarray
+        Those of the program after these rows.
+    """
+    arrays = program.allocate(_FEW_ROWS)
+    for buffer in inputs:  # an input may be an output, and in no call
+        shape = buffer.array_shape(_FEW_ROWS)
+        arrays.setdefault(buffer, np.zeros(shape, program.dtype))
+    n_samples = len(next(iter(inputs.values())))
+    for start in range(0, n_samples, _FEW_ROWS):
+        rows = slice(start, min(start + _FEW_ROWS, n_samples))
+        n = rows.stop - rows.start
+        for buffer, values in inputs.items():
+            arrays[buffer][:n] = values[rows]
+        bound = program.bind(arrays, n)
+        with bound.session():
+            bound.run()
+        yield rows, arrays

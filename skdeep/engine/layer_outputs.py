@@ -6,10 +6,8 @@ learned.
 
 import numpy as np
 
+from skdeep.engine.inference import run_blocks
 from skdeep.engine.program import ROWS, Buffer, Calls, Program
-
-# Samples that are gone through at a time.
-_BLOCK = 32
 
 
 def output_shapes(network):
@@ -30,45 +28,6 @@ def output_shapes(network):
     for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
         out = calls.outputs[scope.name] = layer.infer(scope, out)
     return {name: tuple(out.shape[1:]) for name, out in calls.outputs.items()}
-
-
-def layer_outputs(network, x, name):
-    """The outputs of a layer for every sample.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-
-    x : ndarray of shape (n_samples, ...)
-        The inputs, as the network takes them.
-
-    name : str
-        The layer.
-
-    Returns
-    -------
-    outputs : ndarray of shape (n_samples, ...)
-
-    Raises
-    ------
-    ValueError
-        Where there is no such layer.
-    """
-    _check_name(name, output_shapes(network))
-    calls = Calls(keeps_all=True)
-    source = out = Buffer("x", (ROWS, *network.input_shape))
-    for (_, layer), scope in zip(network.layers, network.scopes(calls), strict=True):
-        out = layer.infer(scope, out)
-        calls.outputs[scope.name] = out
-        if name in calls.outputs:
-            break
-    wanted = calls.outputs[name]
-    outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
-    program = Program(calls, network.dtype)
-    for rows, arrays in _blocks(program, source, x):
-        outputs[rows] = wanted.of(arrays[wanted.owner])[: rows.stop - rows.start]
-    return outputs
 
 
 def output_gradients(network, x, name, d_z):
@@ -112,7 +71,7 @@ def output_gradients(network, x, name, d_z):
     outputs = np.empty((len(x), *wanted.shape[1:]), network.dtype)
     gradients = np.empty_like(outputs)
     program = Program(calls, network.dtype)
-    for rows, arrays in _blocks(program, source, x, {factors: d_z}):
+    for rows, arrays in run_blocks(program, {source: x, factors: d_z}):
         n = rows.stop - rows.start
         outputs[rows] = wanted.of(arrays[wanted.owner])[:n]
         gradients[rows] = d_out.of(arrays[d_out.owner])[:n]
@@ -122,21 +81,3 @@ def output_gradients(network, x, name, d_z):
 def _check_name(name, names):
     if name not in names:
         raise ValueError(f"There is no layer {name!r}; there are {', '.join(names)}.")
-
-
-def _blocks(program, source, x, others=()):
-    """Run a program for some samples at a time; yield which, and the arrays."""
-    inputs = {source: x} | dict(others)
-    arrays = program.allocate(_BLOCK)
-    for buffer in inputs:  # an input may be an output, and in no call
-        shape = buffer.array_shape(_BLOCK)
-        arrays.setdefault(buffer, np.zeros(shape, program.dtype))
-    for start in range(0, len(x), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(x)))
-        n = rows.stop - rows.start
-        for buffer, values in inputs.items():
-            arrays[buffer][:n] = values[rows]
-        bound = program.bind(arrays, n)
-        with bound.session():
-            bound.run()
-        yield rows, arrays

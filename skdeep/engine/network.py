@@ -14,11 +14,15 @@ from scipy.sparse import issparse
 
 from skdeep import kernels
 from skdeep.engine.batch import BatchPlan, write_batch
-from skdeep.engine.inference import ForwardPasses, sparse_raw_outputs
-from skdeep.engine.layer_outputs import layer_outputs
+from skdeep.engine.inference import (
+    ForwardPass,
+    ForwardPasses,
+    run_blocks,
+    sparse_blocks,
+)
 from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope, TrainingStep
 from skdeep.engine.threads import single_threaded_blas
-from skdeep.engine.update import Settings, write_update
+from skdeep.engine.update import Settings, Weights, write_update
 from skdeep.validation.messages import plain
 
 # What the counter-based random numbers are for; layers are numbered from the last on.
@@ -145,7 +149,7 @@ class Network:
         self._statistics_arrays = _Arrays({k: s.shape for k, s in self._states.items()})
         self.parameters = self._zeros()
         self.statistics = np.zeros(self._statistics_arrays.size, dtype=self.dtype)
-        self._forward_passes = ForwardPasses()
+        self._forward_passes = None
 
     def _zeros(self):
         try:
@@ -254,18 +258,20 @@ class Network:
         """A network with weights and statistics of its own, equal to these."""
         twin = copy(self)
         twin.parameters, twin.statistics = self.parameters.copy(), self.statistics.copy()
-        twin._forward_passes = ForwardPasses()
+        twin._forward_passes = None
         return twin
 
     def __getstate__(self):
-        return self.__dict__ | {"_forward_passes": ForwardPasses()}
+        return self.__dict__ | {"_forward_passes": None}
 
     # --- training -----------------------------------------------------------------
 
     def training_program(self, plan, data, memory):
         """The program of one training step: batch, forward, backward, update."""
         calls, training = self._gradient_calls(plan, data, memory)
-        write_update(calls, training, self, memory)
+        decayed = {".".join(a): self.view(*a) for a in self.kernel_names()}
+        weights = Weights(self.parameters, self.n_decayed, decayed)
+        write_update(calls, training, weights, self.optimizer, self.settings, memory)
         return Program(calls, self.dtype)
 
     def gradient_program(self, plan, data, memory):
@@ -410,10 +416,30 @@ class Network:
         self._check_samples(x)
         z = np.empty((x.shape[0], *self.shapes[-1]), dtype=self.dtype)
         if issparse(x):
-            sparse_raw_outputs(self, x, z)
-        else:
-            self._forward_passes.raw_outputs(self, x, z)
+            for rows, block in sparse_blocks(x):
+                program, out = self._inference_program(block)
+                compiled = ForwardPass(program, block, out, rows.stop - rows.start)
+                with compiled.session():
+                    z[rows] = compiled.run(compiled.rows)
+            return z
+        if self._forward_passes is None:
+            self._forward_passes = self._new_forward_passes()
+        self._forward_passes.write_outputs(x, z)
         return z
+
+    def _new_forward_passes(self):
+        source = Buffer("x", (ROWS, *self.input_shape))
+        program, out = self._inference_program(source)
+        width = math.prod(self.input_shape) + sum(map(math.prod, self.shapes))
+        return ForwardPasses(program, source, out, width)
+
+    def _inference_program(self, x):
+        """The program of prediction for some inputs, and the buffer of its outputs."""
+        calls, out = Calls(), x
+        calls.reserve(x)
+        for (_, layer), scope in zip(self.layers, self.scopes(calls), strict=True):
+            out = layer.infer(scope, out)
+        return Program(calls, self.dtype), out
 
     def activations(self, X, layer):
         """The outputs of a layer for every sample, as in prediction.
@@ -437,7 +463,22 @@ class Network:
                 f"X has samples of shape {X.shape[1:]}, but the network takes "
                 f"{self.input_shape}."
             )
-        return layer_outputs(self, X.reshape(len(X), *self.input_shape), layer)
+        calls = Calls(keeps_all=True)
+        source = out = Buffer("x", (ROWS, *self.input_shape))
+        for (_, part), scope in zip(self.layers, self.scopes(calls), strict=True):
+            out = calls.outputs[scope.name] = part.infer(scope, out)
+            if layer in calls.outputs:
+                break
+        else:
+            raise ValueError(
+                f"There is no layer {layer!r}; there are {', '.join(calls.outputs)}."
+            )
+        wanted = calls.outputs[layer]
+        outputs = np.empty((len(X), *wanted.shape[1:]), self.dtype)
+        inputs = {source: X.reshape(len(X), *self.input_shape)}
+        for rows, arrays in run_blocks(Program(calls, self.dtype), inputs):
+            outputs[rows] = wanted.of(arrays[wanted.owner])[: rows.stop - rows.start]
+        return outputs
 
     # --- what a person reads ------------------------------------------------------
 

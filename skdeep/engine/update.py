@@ -45,7 +45,28 @@ class Settings:
     weight_averaging: object = None
 
 
-def write_update(calls, training, network, memory):
+@dataclass(frozen=True)
+class Weights:
+    """What an update changes.
+
+    Parameters
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        All parameters; those that weight decay acts on come first.
+
+    n_decayed : int
+        How many these are.
+
+    kernels : dict of str to ndarray
+        They by name, in their shapes; the last axis is that of the units.
+    """
+
+    parameters: np.ndarray
+    n_decayed: int
+    kernels: dict
+
+
+def write_update(calls, training, weights, optimizer, settings, memory):
     """Write the calls that make new weights of the gradient.
 
     Parameters
@@ -56,26 +77,35 @@ def write_update(calls, training, network, memory):
     training : TrainingStep
         What every part of a training step may read.
 
-    network : Network
-        Whose weights they are.
+    weights : Weights
+        What is changed.
+
+    optimizer : Optimizer
+        Makes the step.
+
+    settings : Settings
+        What else acts on gradient and weights.
 
     memory : StepMemory
         The gradient, the optimizer's state and the average.
     """
     state = {name: _buffer(name, array) for name, array in memory.optimizer_state.items()}
     scope = Scope("optimizer", calls, training, state=state)
-    parameters = _buffer("parameters", network.parameters)
+    parameters = _buffer("parameters", weights.parameters)
     gradient = _buffer("gradient", memory.gradient)
-    _write_clipping(scope, network.settings, gradient)
-    _write_penalties(scope, network, memory.gradient)
-    network.optimizer.step(
+    _write_clipping(scope, settings, gradient)
+    n, decoupled = weights.n_decayed, optimizer.decoupled_weight_decay
+    decayed = _buffer("kernels", weights.parameters[:n])
+    d_decayed = _buffer("d_kernels", memory.gradient[:n])
+    _write_penalties(scope, settings, decayed, d_decayed, decoupled)
+    optimizer.step(
         _counting_from(scope, memory.steps_before_optimizer), parameters, gradient
     )
-    if network.settings.max_norm is not None:
-        _write_norm_limits(scope, network)
+    if settings.max_norm is not None:
+        _write_norm_limits(scope, float(settings.max_norm), weights.kernels)
     if memory.average is not None:
         average = _buffer("average", memory.average)
-        network.settings.weight_averaging.step(scope, parameters, average)
+        settings.weight_averaging.step(scope, parameters, average)
 
 
 def _counting_from(scope, before):
@@ -98,22 +128,18 @@ def _write_clipping(scope, settings, gradient):
         scope.call(kernels.clip_by_norm, gradient=gradient, max_norm=limit)
 
 
-def _write_penalties(scope, network, gradient):
-    settings, n = network.settings, network.n_decayed
-    vectors = {
-        "parameters": _buffer("kernels", network.parameters[:n]),
-        "gradient": _buffer("d_kernels", gradient[:n]),
-    }
+def _write_penalties(scope, settings, parameters, gradient, decoupled):
+    vectors = {"parameters": parameters, "gradient": gradient}
     if settings.l1_penalty:
         rate = float(settings.l1_penalty)
         scope.call(kernels.add_l1_penalty, **vectors, rate=rate)
     if not settings.weight_decay:
         return
     rate = float(settings.weight_decay)
-    if network.optimizer.decoupled_weight_decay:
+    if decoupled:
         scope.call(
             kernels.decay_parameters,
-            parameters=vectors["parameters"],
+            parameters=parameters,
             learning_rate=scope.training.learning_rate,
             rate=rate,
         )
@@ -121,16 +147,12 @@ def _write_penalties(scope, network, gradient):
         scope.call(kernels.add_weight_decay, **vectors, rate=rate)
 
 
-def _write_norm_limits(scope, network):
-    max_norm = float(network.settings.max_norm)
-    for layer, name in network.kernel_names():
-        kernel = network.view(layer, name)
+def _write_norm_limits(scope, max_norm, decayed):
+    for name, kernel in decayed.items():
         # the last axis is that of the units, whatever shape a kernel has
         weights = kernel.reshape(-1, kernel.shape[-1])
         scope.call(
-            kernels.limit_unit_norms,
-            kernel=_buffer(f"{layer}.{name}", weights),
-            max_norm=max_norm,
+            kernels.limit_unit_norms, kernel=_buffer(name, weights), max_norm=max_norm
         )
 
 

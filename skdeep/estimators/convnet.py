@@ -8,10 +8,11 @@ from skdeep.averaging import AVERAGES, ExponentialMovingAverage, WeightAveraging
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.convnet_layers import GLOBAL_POOLS, POOLS, convolutional_network
 from skdeep.estimators.estimator_docstrings import document
-from skdeep.estimators.images import ImageInput, sample_shape
+from skdeep.estimators.images import ImageInput, Images
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers.window import SIZE_CONSTRAINT, WINDOW_CONSTRAINTS
 from skdeep.optimizers import LBFGS, get_optimizer
+from skdeep.validation.stored_parameters import stores_parameters
 
 _SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 _CONSTRAINTS = {
@@ -30,14 +31,14 @@ _CONSTRAINTS = {
 class _ConvNet(ImageInput):
     """What both estimators share."""
 
-    def _sample_shape(self, shape):
+    def _new_inputs(self):
         # a window with a size for each axis says how many there are
         size = self.kernel_size
         is_signal = None if isinstance(size, Integral) else len(size) == 1
-        return sample_shape(shape, is_signal)
+        return Images(type(self).__name__, self.input_shape, is_signal)
 
-    def _layers(self, n_outputs):
-        return convolutional_network(self, n_outputs, self.input_shape_, self._holds_bytes)
+    def _layers(self, inputs, n_outputs):
+        return convolutional_network(self, n_outputs, inputs.shape, inputs.holds_bytes)
 
     def _averaging(self):
         if self.weight_averaging != "auto":
@@ -137,6 +138,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         filters=(32, 64),
@@ -179,48 +181,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        super().__init__(
-            activation=activation,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            weight_decay=weight_decay,
-            l1_penalty=l1_penalty,
-            max_norm=max_norm,
-            batch_norm=batch_norm,
-            loss=loss,
-            gradient_clip_norm=gradient_clip_norm,
-            gradient_clip_value=gradient_clip_value,
-            weight_averaging=weight_averaging,
-            kernel_initializer=kernel_initializer,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            monitor=monitor,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            record=record,
-            verbose=verbose,
-        )
-        self.filters = filters
-        self.input_shape = input_shape
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.pool = pool
-        self.pool_size = pool_size
-        self.global_pool = global_pool
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.augmentation = augmentation
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
+    ): ...
 
 
 @document(classifier=False)
@@ -313,6 +274,7 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         filters=(32, 64),
@@ -353,43 +315,4 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        super().__init__(
-            activation=activation,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            weight_decay=weight_decay,
-            l1_penalty=l1_penalty,
-            max_norm=max_norm,
-            batch_norm=batch_norm,
-            loss=loss,
-            gradient_clip_norm=gradient_clip_norm,
-            gradient_clip_value=gradient_clip_value,
-            weight_averaging=weight_averaging,
-            kernel_initializer=kernel_initializer,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            monitor=monitor,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            record=record,
-            verbose=verbose,
-        )
-        self.filters = filters
-        self.input_shape = input_shape
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.pool = pool
-        self.pool_size = pool_size
-        self.global_pool = global_pool
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.augmentation = augmentation
+    ): ...

@@ -1,5 +1,7 @@
 """The documentation of parameters and attributes that all network estimators share."""
 
+import inspect
+
 from skdeep.kernels.formulas.activations import NAMED_ACTIVATIONS
 from skdeep.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES
 from skdeep.optimizers import OPTIMIZERS
@@ -247,7 +249,8 @@ def document(*, classifier):
             return cls
         parameters = PARAMETERS
         texts = _CLASSIFIER if classifier else _REGRESSOR
-        convolutional = cls.__init__.__kwdefaults__["weight_averaging"] == "auto"
+        averaging = inspect.signature(cls).parameters["weight_averaging"].default
+        convolutional = averaging == "auto"
         texts = texts | (_CONVOLUTIONAL if convolutional else _PERCEPTRON)
         for name, text in {"dropout": DROPOUT, **_TABLES, **texts}.items():
             parameters = parameters.replace(f"{{{name}}}", text)

@@ -2,12 +2,13 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skdeep.augmentation import check_augmentation
-from skdeep.validation.inputs import convert_input
+from skdeep.estimators.network_inputs import Inputs
 from skdeep.validation.messages import plain
 
 # Signals have many places and few channels; images have sides of about equal length.
@@ -64,62 +65,64 @@ def _has_scale_of_bytes(X):
     return low >= 0 and (high == 0 or 1 < high <= 255)
 
 
-class ImageInput:
-    """Makes an estimator of networks accept images and signals.
+class Images(Inputs):
+    """Images, signals and tables that are reshaped to them; bytes, too.
 
-    It stands before the classifier's or regressor's base. The subclass has the
-    parameters `input_shape` and `augmentation`.
+    Parameters
+    ----------
+    owner : str
+        The name of the estimator's class, for errors.
+
+    input_shape : sequence of int or None
+        The estimator's parameter.
+
+    is_signal : bool or None, default=None
+        What two axes are, as in `sample_shape`.
+
+    Attributes
+    ----------
+    given_shape : tuple of int
+        The axes of the first X after that of samples.
     """
 
-    _parameter_constraints = {
-        "input_shape": [tuple, list, None],
-        "augmentation": [tuple, list],
-    }
+    takes_sparse = False
+    given_shape: tuple[int, ...]
 
-    def _data_options(self, dtypes):
-        return {"allow_nd": True, "dtype": [*dtypes, np.uint8]}
+    def __init__(self, owner: str, input_shape: Any, is_signal: bool | None = None) -> None:
+        self.owner = owner
+        self.input_shape = input_shape
+        self.is_signal = is_signal
 
-    def _validate_input(self, X, *y, reset, **options):
-        X = convert_input(X)  # lists have a shape then
+    def samples(self, X: Any) -> Any:
+        if not issparse(X):
+            return X.reshape(len(X), *self.shape)
+        if self.holds_bytes or X.dtype == np.uint8:
+            raise ValueError(
+                "Bytes are pixels of images, which cannot be sparse. Convert X to numbers "
+                "in fit and in prediction: X.astype('float32')."
+            )
+        return X
+
+    def _options(self, dtypes: list[Any]) -> dict[str, Any]:
+        options = {"allow_nd": True, "dtype": [*dtypes, np.uint8]}
+        return options | ({"accept_sparse": "csr"} if self.takes_sparse else {})
+
+    def _expect(self, X: Any) -> dict[str, Any]:
         shape = tuple(getattr(X, "shape", ()))[1:]
-        if not reset and (len(shape) > 1 or len(self._given_shape) > 1):
-            self._check_sample_shape(shape)
-            options["ensure_2d"] = False  # the sides of images are no features
-        validated = super()._validate_input(X, *y, reset=reset, **options)
-        if not reset:
-            self._check_kind(validated[0] if y else validated)
-        return validated
-
-    def _check_sample_shape(self, shape):
-        if shape not in (self._given_shape, self.input_shape_):
+        if len(shape) <= 1 and len(self.given_shape) <= 1:
+            return {}
+        if shape not in (self.given_shape, self.shape):
             raise ValueError(
-                f"X has samples of shape {shape}, but {type(self).__name__} was "
-                f"fitted on samples of shape {self._given_shape}."
+                f"X has samples of shape {shape}, but {self.owner} was "
+                f"fitted on samples of shape {self.given_shape}."
             )
+        return {"ensure_2d": False}  # the sides of images are no features
 
-    def _check_kind(self, X):
-        """Raise a ValueError where bytes meet numbers on another scale than theirs."""
-        is_bytes = X.dtype == np.uint8
-        if issparse(X) or is_bytes == self._holds_bytes:
-            return
-        if is_bytes and not self._has_scale_of_bytes:
-            raise ValueError(
-                f"X holds bytes (uint8), from 0 to 255, but {type(self).__name__} was "
-                "fitted on numbers of another scale. Bring X to that: X / 255 where it was "
-                "from 0 to 1."
-            )
-        if self._holds_bytes and not _has_scale_of_bytes(X):
-            raise ValueError(
-                f"{type(self).__name__} was fitted on bytes (uint8), from 0 to 255, but X "
-                f"holds numbers from {X.min():.6g} to {X.max():.6g}. Pass them on the "
-                "scale of bytes: 255 * X where they are from 0 to 1."
-            )
-
-    def _learn_input(self, X):
+    def _learn(self, X: Any) -> None:
         given = X.shape[1:]
         if len(given) > 3:
             raise ValueError(
-                f"X has {X.ndim} axes; {type(self).__name__} takes at most 4: samples, "
+                f"X has {X.ndim} axes; {self.owner} takes at most 4: samples, "
                 "height, width and channels."
             )
         shape = given
@@ -136,27 +139,56 @@ class ImageInput:
             _warn_of_channels_first(given, _MOST_CHANNELS)
         elif shape != given:
             _warn_of_channels_first(shape, {3: _MOST_CHANNELS[3]})
-        self.input_shape_ = self._sample_shape(shape)
-        self._given_shape = given
-        self._holds_bytes = X.dtype == np.uint8
-        self._has_scale_of_bytes = self._holds_bytes or _has_scale_of_bytes(X)
+        self.shape = self._sample_shape(shape)
+        self.given_shape = given
+        self.holds_bytes = X.dtype == np.uint8
+        self._has_scale_of_bytes = self.holds_bytes or _has_scale_of_bytes(X)
 
-    def _sample_shape(self, shape):
-        return sample_shape(shape)
+    def _sample_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return sample_shape(shape, self.is_signal)
 
-    def _as_samples(self, X):
-        return X.reshape(len(X), *self.input_shape_)
-
-    def _augmentation(self):
-        return check_augmentation(self.augmentation, self.input_shape_)
-
-    def _check_smooth(self):
-        super()._check_smooth()
-        if len(self.augmentation):
+    def _check(self, X: Any) -> None:
+        """Raise a ValueError where bytes meet numbers on another scale than theirs."""
+        is_bytes = X.dtype == np.uint8
+        if issparse(X) or is_bytes == self.holds_bytes:
+            return
+        if is_bytes and not self._has_scale_of_bytes:
             raise ValueError(
-                "optimizer='lbfgs' needs a loss that is the same at every evaluation, so "
-                "augmentation must be (). Use another optimizer, such as 'adam'."
+                f"X holds bytes (uint8), from 0 to 255, but {self.owner} was "
+                "fitted on numbers of another scale. Bring X to that: X / 255 where it was "
+                "from 0 to 1."
             )
+        if self.holds_bytes and not _has_scale_of_bytes(X):
+            raise ValueError(
+                f"{self.owner} was fitted on bytes (uint8), from 0 to 255, but X "
+                f"holds numbers from {X.min():.6g} to {X.max():.6g}. Pass them on the "
+                "scale of bytes: 255 * X where they are from 0 to 1."
+            )
+
+
+class ImageInput:
+    """Makes an estimator of networks accept images and signals.
+
+    It stands before the classifier's or regressor's base. The subclass has the
+    parameters `input_shape` and `augmentation`.
+    """
+
+    _parameter_constraints = {
+        "input_shape": [tuple, list, None],
+        "augmentation": [tuple, list],
+    }
+
+    @property
+    def input_shape_(self):
+        if not hasattr(self, "_inputs"):
+            raise self._not_fitted()
+        return self._inputs.shape
+
+    def _new_inputs(self):
+        return Images(type(self).__name__, self.input_shape)
+
+    def _augmentation(self, input_shape):
+        return check_augmentation(self.augmentation, input_shape)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,6 +4,39 @@ import math
 
 import numpy as np
 
+from skdeep.training.gradient_recording import FLOW_NAMES, fill_gaps
+
+
+def learned_attributes(network, state, *, keep_state):
+    """The attributes of an estimator whose fit ended here.
+
+    Parameters
+    ----------
+    network : Network
+        What was trained.
+
+    state : TrainingState
+        Where training stands; gaps in its history are filled.
+
+    keep_state : bool
+        Whether training is to go on from there. Else what only that needs is left out.
+
+    Returns
+    -------
+    attributes : dict of str to object
+    """
+    if FLOW_NAMES[0] in state.history:
+        fill_gaps(network, state.history, state.epoch)
+    return {
+        "network_": network,
+        "_training_state": state if keep_state else state.result(),
+        "n_iter_": state.epoch,
+        "best_iter_": state.best_epoch,
+        "stopped_early_": state.ending == "no_improvement",
+        "n_parameters_": network.parameters.size,
+        "loss_": float(state.history.get("loss", [math.inf])[-1]),
+    }
+
 
 class LearnedAttributes:
     """The fitted attributes that come from `network_` and the training state."""

@@ -12,6 +12,7 @@ from skdeep.initializers import get_initializer
 from skdeep.layers import BatchNorm, Dense, Dropout
 from skdeep.layers.activation import activation_layers, activation_name
 from skdeep.validation.messages import plain
+from skdeep.validation.stored_parameters import stores_parameters
 
 _HIDDEN_LAYER_SIZES = ["array-like", Interval(Integral, 1, None, closed="left")]
 
@@ -132,6 +133,7 @@ class MLPClassifier(NetworkClassifier):
         "hidden_layer_sizes": _HIDDEN_LAYER_SIZES,
     }
 
+    @stores_parameters
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -165,41 +167,9 @@ class MLPClassifier(NetworkClassifier):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        super().__init__(
-            activation=activation,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            weight_decay=weight_decay,
-            l1_penalty=l1_penalty,
-            max_norm=max_norm,
-            batch_norm=batch_norm,
-            loss=loss,
-            gradient_clip_norm=gradient_clip_norm,
-            gradient_clip_value=gradient_clip_value,
-            weight_averaging=weight_averaging,
-            kernel_initializer=kernel_initializer,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            monitor=monitor,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            record=record,
-            verbose=verbose,
-        )
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
+    ): ...
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         return multilayer_perceptron(self, n_outputs)
 
 
@@ -243,6 +213,7 @@ class MLPRegressor(NetworkRegressor):
         "hidden_layer_sizes": _HIDDEN_LAYER_SIZES,
     }
 
+    @stores_parameters
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -274,37 +245,7 @@ class MLPRegressor(NetworkRegressor):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        super().__init__(
-            activation=activation,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            batch_size=batch_size,
-            max_iter=max_iter,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            weight_decay=weight_decay,
-            l1_penalty=l1_penalty,
-            max_norm=max_norm,
-            batch_norm=batch_norm,
-            loss=loss,
-            gradient_clip_norm=gradient_clip_norm,
-            gradient_clip_value=gradient_clip_value,
-            weight_averaging=weight_averaging,
-            kernel_initializer=kernel_initializer,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            tol=tol,
-            monitor=monitor,
-            shuffle=shuffle,
-            warm_start=warm_start,
-            random_state=random_state,
-            record=record,
-            verbose=verbose,
-        )
-        self.hidden_layer_sizes = hidden_layer_sizes
+    ): ...
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         return multilayer_perceptron(self, n_outputs)

@@ -1,14 +1,13 @@
 """Regression with a network: one target or many."""
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from skdeep.estimators.base_network_estimator import BaseNetworkEstimator, learns_in_batches
+from skdeep.estimators.number_targets import Numbers
 from skdeep.losses import REGRESSION_LOSSES, Loss
 from skdeep.validation.all_or_nothing import all_or_nothing
-from skdeep.validation.targets import check_numbers, present_numbers
 
 
 class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
@@ -19,40 +18,9 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         "loss": [StrOptions({"auto", *REGRESSION_LOSSES}), Loss],
     }
     _named_objects = {**BaseNetworkEstimator._named_objects, "loss": REGRESSION_LOSSES}
-    _y_numeric = True
-    _task = "regression"
 
-    def _present_target(self, y):
-        return present_numbers(y)
-
-    def _learn_target(self, y, classes, first):
-        y = check_numbers(y)
-        self._chosen_loss().check_target(y)
-        n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        if first:
-            self._n_outputs, self._y_ndim = n_outputs, y.ndim
-        elif n_outputs != self._n_outputs:
-            raise ValueError(
-                f"y has {n_outputs} targets, but the earlier fit saw {self._n_outputs}."
-            )
-        return y
-
-    def _training_loss(self, y, sample_weight, dtype):
-        return self._chosen_loss()
-
-    def _chosen_loss(self):
-        return self._named_loss(REGRESSION_LOSSES, "squared_error")
-
-    def _encode_target(self, y, dtype):
-        with np.errstate(over="ignore"):
-            target = np.ascontiguousarray(y.reshape(len(y), -1), dtype=dtype)
-        if not np.isfinite(target).all():
-            raise ValueError(
-                f"Input y contains a value too large for {np.dtype(dtype)}: the largest is "
-                f"{np.abs(y).max():.3g}. Scale y, such as by TargetScaler, or fit on X of "
-                "float64."
-            )
-        return target, None
+    def _new_targets(self):
+        return Numbers(type(self).__name__, self.loss)
 
     @available_if(learns_in_batches)
     @all_or_nothing
@@ -125,8 +93,7 @@ class NetworkRegressor(RegressorMixin, BaseNetworkEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
         z = self._raw_outputs(X)
-        y = self.network_.loss.inverse_link(z)
-        return y[:, 0] if self._y_ndim == 1 else y
+        return self._targets.decode(self.network_.loss.inverse_link(z))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,15 +1,16 @@
 """Networks of any layers, one after the other."""
 
-import numpy as np
-from scipy.sparse import issparse
+from contextlib import suppress
+
 from sklearn.base import clone
 
 from skdeep.estimators.classifier import NetworkClassifier
 from skdeep.estimators.estimator_docstrings import document
-from skdeep.estimators.images import ImageInput, sample_shape
+from skdeep.estimators.images import ImageInput, Images
 from skdeep.estimators.regressor import NetworkRegressor
 from skdeep.layers import Activation, Dense, Dropout, Flatten, Rescaling
 from skdeep.layers.composition import Composition, present_layers
+from skdeep.validation.stored_parameters import stores_parameters
 
 _CONSTRAINTS = {**ImageInput._parameter_constraints, "layers": [list, tuple, None]}
 
@@ -28,47 +29,50 @@ def stack_shape(layers, input_shape):
     return shape
 
 
-class _Sequential(Composition, ImageInput):
-    """What both estimators share."""
+class StackInputs(Images):
+    """Images, signals, and tables that stay tables where the layers take rows.
+
+    Parameters
+    ----------
+    owner : str
+        The name of the estimator's class, for errors.
+
+    input_shape : sequence of int or None
+        The estimator's parameter.
+
+    layers : list of (str, Layer)
+        The layers before the output layer.
+    """
+
+    def __init__(self, owner, input_shape, layers):
+        super().__init__(owner, input_shape)
+        self.layers = layers
+        # sparse rows are for a dense layer, or dropout before one
+        kinds = [type(layer) for _, layer in layers if not isinstance(layer, Dropout)]
+        is_table = input_shape is None or len(input_shape) < 2
+        self.takes_sparse = is_table and [*kinds, Dense][0] is Dense
 
     def _sample_shape(self, shape):
         # a table stays one, unless the layers want signals
         if len(shape) == 1:
             try:
-                stack_shape(self._stack(), shape)
+                stack_shape(self.layers, shape)
                 return shape
             except ValueError:
                 pass
-        return sample_shape(shape)
+        return super()._sample_shape(shape)
 
-    def _data_options(self, dtypes):
-        sparse = {"accept_sparse": "csr"} if self._takes_sparse() else {}
-        return super()._data_options(dtypes) | sparse
 
-    def _takes_sparse(self):
-        """Whether the layers begin with a dense layer, or with dropout before one."""
-        if self.input_shape is not None and len(self.input_shape) > 1:
-            return False
-        try:
-            layers = [*self._stack(), ("output", Dense(1))]
-        except (TypeError, ValueError):  # which `fit` tells of
-            return False
-        kinds = [type(layer) for _, layer in layers if not isinstance(layer, Dropout)]
-        return kinds[0] is Dense
+class _Sequential(Composition, ImageInput):
+    """What both estimators share."""
 
-    def _as_samples(self, X):
-        if not issparse(X):
-            return super()._as_samples(X)
-        if self._holds_bytes or X.dtype == np.uint8:
-            raise ValueError(
-                "Bytes are pixels of images, which cannot be sparse. Convert X to numbers "
-                "in fit and in prediction: X.astype('float32')."
-            )
-        return X
+    def _new_inputs(self):
+        return StackInputs(type(self).__name__, self.input_shape, self._stack())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self._takes_sparse()
+        with suppress(TypeError, ValueError):  # wrong layers, which `fit` tells of
+            tags.input_tags.sparse = self._new_inputs().takes_sparse
         return tags
 
     def _stack(self):
@@ -76,7 +80,7 @@ class _Sequential(Composition, ImageInput):
             return [("dense_1", Dense(100)), ("activation_1", Activation("relu"))]
         return present_layers(self.layers)
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         # the fitted network keeps its layers, whatever becomes of the user's
         layers = [(n, clone(layer)) for n, layer in self._stack()]
         taken = {"rescaling", "flatten", "output"} | super().get_params(deep=False).keys()
@@ -85,10 +89,10 @@ class _Sequential(Composition, ImageInput):
                 f"A layer cannot be called {name!r}: it is the name of a parameter, or "
                 "of a layer that the estimator adds. Give it another name."
             )
-        if self._holds_bytes and not (layers and isinstance(layers[0][1], Rescaling)):
+        if inputs.holds_bytes and not (layers and isinstance(layers[0][1], Rescaling)):
             layers.insert(0, ("rescaling", Rescaling()))
         try:
-            shape = stack_shape(layers, self.input_shape_)
+            shape = stack_shape(layers, inputs.shape)
         except ValueError:
             shape = ()  # the network says which layer it is, and why
         if len(shape) > 1:
@@ -173,6 +177,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         layers=None,
@@ -203,34 +208,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.augmentation = augmentation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.loss = loss
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
+    ): ...
 
 
 @document(classifier=False)
@@ -302,6 +280,7 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         **_CONSTRAINTS,
     }
 
+    @stores_parameters
     def __init__(
         self,
         layers=None,
@@ -330,29 +309,4 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         random_state=None,
         record=None,
         verbose=0,
-    ):
-        self.layers = layers
-        self.input_shape = input_shape
-        self.augmentation = augmentation
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.learning_rate_schedule = learning_rate_schedule
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.weight_decay = weight_decay
-        self.l1_penalty = l1_penalty
-        self.max_norm = max_norm
-        self.loss = loss
-        self.gradient_clip_norm = gradient_clip_norm
-        self.gradient_clip_value = gradient_clip_value
-        self.weight_averaging = weight_averaging
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.monitor = monitor
-        self.shuffle = shuffle
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.record = record
-        self.verbose = verbose
+    ): ...

@@ -1,6 +1,5 @@
 """Validation data: the rows that are set aside, and what is measured on them."""
 
-import copy
 import math
 
 import numpy as np
@@ -75,16 +74,19 @@ def _refuse_split(n, n_held_out, n_classes):
     )
 
 
-def validation_on(estimator, X, y, sample_weight):
+def validation_on(data, fitted, monitor):
     """Prepare the validation of an estimator whose network is in training.
 
     Parameters
     ----------
-    estimator : estimator
-        What is trained; its `monitor` says what is watched.
+    data : CheckedData
+        The validation data.
 
-    X, y, sample_weight : ndarray
-        The validation data, checked.
+    fitted : estimator
+        What predicts, with the network in training.
+
+    monitor : "loss", str or callable
+        What is watched.
 
     Returns
     -------
@@ -92,36 +94,30 @@ def validation_on(estimator, X, y, sample_weight):
         Gives the values to record, as a dict, and the monitored one, of which less is
         better. Outputs that are not finite have an infinite loss, and are not scored.
     """
-    network = estimator.network_
+    network, X, y = fitted.network_, data.X, data.y
     with naming({"y": "y_val"}):
-        target, one_hot = estimator._encode_target(y, network.dtype)
-    samples = estimator._as_samples(X)
-    weight = sample_weight * estimator._class_weights(y)
-    # It predicts with the network in training, without the names of features that X
-    # has no more.
-    view = copy.copy(estimator)
-    view.n_iter_ = 0  # fitted
-    vars(view).pop("feature_names_in_", None)
-    by_score = estimator.monitor != "loss"
-    scorer = check_scoring(view, scoring=estimator.monitor if by_score else None)
+        samples = data.for_network(network.dtype)
+    vars(fitted).pop("feature_names_in_", None)  # which X, an array, has no more
+    by_score = monitor != "loss"
+    scorer = check_scoring(fitted, scoring=monitor if by_score else None)
     # of the scorers, only scikit-learn's own say whether they take weights
     takes_weights = getattr(scorer, "_accept_sample_weight", lambda: False)()
-    weights = {"sample_weight": sample_weight} if takes_weights else {}
+    weights = {"sample_weight": data.sample_weight} if takes_weights else {}
     # R2 of one sample is not defined, which scikit-learn would say at every epoch
-    scored = by_score or len(y) > 1 or not is_regressor(estimator)
+    scored = by_score or len(y) > 1 or not is_regressor(fitted)
 
     def validate():
         # what overflows is told as a divergence, in plain words
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            outputs = network.raw_outputs(samples)
-            losses = _losses(network.loss, target, one_hot, outputs)
-            loss = float(np.average(losses, weights=weight))
+            outputs = network.raw_outputs(samples.x)
+            losses = _losses(network.loss, samples, outputs)
+            loss = float(np.average(losses, weights=samples.weight))
             if not (math.isfinite(loss) and np.isfinite(outputs).all()):
                 return {
                     "validation_loss": math.inf,
                     "validation_score": -math.inf,
                 }, math.inf
-            score = _score(scorer, view, X, y, weights) if scored else math.nan
+            score = _score(scorer, fitted, X, y, weights) if scored else math.nan
         values = {"validation_loss": loss, "validation_score": score}
         return values, -score if by_score else loss
 
@@ -139,8 +135,9 @@ def _score(scorer, estimator, X, y, weights):
         ) from error
 
 
-def _losses(loss, target, one_hot, outputs):
+def _losses(loss, samples, outputs):
     """The loss of each sample; of many classes a block at a time, for their targets."""
+    target, one_hot = samples.target, samples.one_hot
     if one_hot is None:
         return loss.value(target, outputs)
     rows = max(1, _BLOCK_NUMBERS // one_hot.n_classes)

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.estimators.inside import fitted_network, network_samples
+from skdeep.inspection.plotting import import_pyplot
 from skdeep.layers import Conv
 
 
@@ -57,9 +57,7 @@ class KernelDisplay:
         ValueError
             Where there is no such convolution.
         """
-        check_is_network(estimator)
-        check_is_fitted(estimator)
-        network = estimator.network_
+        network = fitted_network(estimator)
         names = [name for name, kind in network.layers if isinstance(kind, Conv)]
         if not names or layer not in (None, *names):
             raise ValueError(
@@ -147,10 +145,9 @@ class ActivationDisplay:
         ValueError
             Where there is no such layer, or it has no places.
         """
-        check_is_network(estimator)
-        check_is_fitted(estimator)
-        samples = estimator._network_input(np.asanyarray(sample)[np.newaxis])
-        outputs = estimator.network_.activations(samples, layer)[0]
+        network = fitted_network(estimator)
+        samples = network_samples(estimator, np.asanyarray(sample)[np.newaxis])
+        outputs = network.activations(samples, layer)[0]
         if outputs.ndim < 2:
             raise ValueError(f"The layer {layer!r} has no places: {outputs.shape}.")
         return cls(outputs.reshape((1,) * (3 - outputs.ndim) + outputs.shape), layer)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import zoom
-from sklearn.utils.validation import check_is_fitted
 
 from skdeep.engine.layer_outputs import output_gradients, output_shapes
-from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.estimators.inside import fitted_network, network_samples
+from skdeep.inspection.plotting import import_pyplot
 from skdeep.validation.messages import plain
 
 
@@ -135,9 +135,8 @@ def grad_cam(estimator, X, *, layer=None, target=None):
     >>> grad_cam(model, images[:5]).heatmaps.shape
     (5, 8, 8)
     """
-    check_is_network(estimator)
-    check_is_fitted(estimator)
-    network, samples = estimator.network_, estimator._network_input(X)
+    network = fitted_network(estimator)
+    samples = network_samples(estimator, X)
     layer = _layer_with_places(network, layer)
     targets, factors = _targets(estimator, X, target)
     outputs, gradients = output_gradients(network, samples, layer, factors)

@@ -1,13 +1,11 @@
 """A report on how gradients flow through a network: vanishing, exploding, or healthy."""
 
-import copy
 from textwrap import fill
 
 import numpy as np
-from sklearn.base import clone
 
-from skdeep.engine.batch import TrainingData
-from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.estimators.inside import check_is_network, network_to_measure, training_of
+from skdeep.inspection.plotting import import_pyplot
 from skdeep.layers.activation import activation_name
 from skdeep.training.gradient_recording import (
     DEAD_SLOPE,
@@ -376,7 +374,8 @@ class GradientFlowReport:
 
 def _recorded(estimator):
     """The network, the history, the losses, and whether training diverged."""
-    state = getattr(estimator, "_training_state", None)
+    trained = hasattr(estimator, "network_")
+    network, state = training_of(estimator) if trained else (None, None)
     if state is None or state.initial_flow is None:
         raise ValueError(
             "Nothing was recorded of this estimator's training: fit it with "
@@ -395,26 +394,14 @@ def _recorded(estimator):
         for name in FLOW_NAMES
     }
     losses = np.concatenate([[initial["loss"]], np.array(history.get("loss", []))[seen]])
-    return estimator.network_, measured, losses, state.ending == "diverged"
+    return network, measured, losses, state.ending == "diverged"
 
 
 def _measured(estimator, X, y, sample_weight):
     """The network, one measurement of it, and its loss."""
     if y is None:
         raise ValueError("X was given without y: pass both, or neither.")
-    fitted = hasattr(estimator, "network_")
-    estimator = copy.copy(estimator) if fitted else clone(estimator)
-    estimator._validate_params()
-    X, y, _, weight = estimator._check_data(
-        X, y, sample_weight, None, first=not fitted, partial=False
-    )
-    if fitted:
-        network, key = estimator.network_, estimator._training_state.key
-    else:
-        network, state = estimator._prepare(X, first=True)
-        key = state.key
-    target, one_hot = estimator._encode_target(y, network.dtype)
-    data = TrainingData(estimator._as_samples(X), target, weight, one_hot)
+    network, key, data = network_to_measure(estimator, X, y, sample_weight)
     probe = GradientProbe(network, data, key)
     flow = {name: values[np.newaxis] for name, values in probe.measure().items()}
     flow["update_ratio"] = np.full_like(flow["weight_norm"], np.nan)

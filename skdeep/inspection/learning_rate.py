@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.utils import (
-    _safe_indexing,
-    check_array,
-    check_consistent_length,
-    check_random_state,
-)
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
-from skdeep.inspection.plotting import check_is_network, import_pyplot
+from skdeep.estimators.class_targets import balanced_class_weight
+from skdeep.estimators.inside import as_array, check_is_network
+from skdeep.inspection.plotting import import_pyplot
 from skdeep.schedules import Schedule
+from skdeep.training.trainer import batch_rows
 from skdeep.validation.inputs import convert_input
 from skdeep.validation.messages import plain
 from skdeep.validation.notices import warn_user
@@ -175,15 +173,14 @@ def learning_rate_range_test(
     _check(estimator, min_learning_rate, max_learning_rate, n_rates, growth, smoothing)
     space = np.geomspace if growth == "exponential" else np.linspace
     rates = space(min_learning_rate, max_learning_rate, n_rates)
-    options = estimator._data_options([np.float64, np.float32])
-    X = check_array(convert_input(X), ensure_2d=False, **options)
+    X = as_array(estimator, X)
     check_consistent_length(X, y)
     weight = convert_input(sample_weight, name="sample_weight")
     weight = _check_sample_weight(weight, X, dtype=np.float64)
     model = _prepared(estimator, rates)
     if getattr(estimator, "class_weight", None) == "balanced":
         # which partial_fit, that sees a batch at a time, does not know
-        model.set_params(class_weight=model._balanced_class_weight(y, weight))
+        model.set_params(class_weight=balanced_class_weight(y, weight))
     batches = _batches(estimator, weight, n_rates)
     classes = {}
     if is_classifier(model) and np.ndim(y) == 1:
@@ -244,7 +241,7 @@ def _prepared(estimator, rates):
 def _batches(estimator, weight, n_rates):
     """The rows for each rate, in an order that is new whenever all had their turn."""
     rows = np.flatnonzero(weight)
-    size = estimator._batch_rows(len(rows))
+    size = batch_rows(estimator.batch_size, len(rows))
     size = min(size * math.ceil(_FEWEST_SAMPLES / size), len(rows))
     generator = check_random_state(estimator.random_state)
     per_epoch = len(rows) // size

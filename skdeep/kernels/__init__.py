@@ -12,6 +12,7 @@ from skdeep.kernels.coordinate_descent import *
 from skdeep.kernels.dense import *
 from skdeep.kernels.dropout import *
 from skdeep.kernels.elementwise import *
+from skdeep.kernels.embedding import *
 from skdeep.kernels.gather import *
 from skdeep.kernels.linear import *
 from skdeep.kernels.loss import *

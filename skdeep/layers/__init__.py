@@ -5,6 +5,7 @@ from skdeep.layers.activation import *
 from skdeep.layers.convolution import Conv
 from skdeep.layers.dense import Dense
 from skdeep.layers.dropout import Dropout, SpatialDropout
+from skdeep.layers.embedding import Embedding, PeriodicEmbedding
 from skdeep.layers.layer import Layer, Parameter, State
 from skdeep.layers.normalization import BatchNorm, LayerNorm
 from skdeep.layers.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
@@ -20,6 +21,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAveragePool",
     "GlobalMaxPool",
@@ -28,6 +30,7 @@ __all__ = [
     "MaxPool",
     "PReLU",
     "Parameter",
+    "PeriodicEmbedding",
     "Rescaling",
     "Reshape",
     "Residual",

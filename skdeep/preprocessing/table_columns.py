@@ -7,6 +7,7 @@ column), and those that no network takes: "text", "mixed" and "other".
 
 import datetime
 from collections import Counter
+from functools import cached_property
 from numbers import Number
 
 import narwhals.stable.v2 as nw
@@ -97,7 +98,7 @@ class ColumnTable:
 
     def distinct(self, j):
         """The distinct entries of a column, and the place of each row's, or -1."""
-        return self.columns[j].distinct()
+        return self.columns[j].distinct
 
     def dates(self, j):
         """Dates as clocks show them; NaT is missing."""
@@ -249,6 +250,7 @@ class _FrameColumn:
     def in_zone(self, zone):
         return _FrameColumn(self.series.dt.convert_time_zone(zone))
 
+    @cached_property
     def distinct(self):
         codes = getattr(getattr(self.series.to_native(), "array", None), "codes", None)
         if codes is not None:  # a category of pandas
@@ -290,6 +292,7 @@ class _ArrayColumn:
             return np.full(len(self.values), "NaT", dtype="datetime64[us]")
         return self._converted("datetime64[us]")
 
+    @cached_property
     def distinct(self):
         values = self.values
         if values.dtype.kind in "biuf":

@@ -1,6 +1,5 @@
 """Tables as they are, made into numbers for a network."""
 
-from dataclasses import dataclass
 from numbers import Integral
 
 import narwhals.stable.v2 as nw
@@ -17,10 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skdeep.preprocessing.affine_scaler import is_rounding
-from skdeep.preprocessing.calendar_features import CYCLES, cycles
 from skdeep.preprocessing.fit_task import fit_task
-from skdeep.preprocessing.robust_scaler import RobustScaler
 from skdeep.preprocessing.table_columns import (
     UNREADABLE,
     array_of,
@@ -29,17 +25,13 @@ from skdeep.preprocessing.table_columns import (
     table_of_array,
     table_of_frame,
 )
+from skdeep.preprocessing.table_parts import Cycles, Levels, Means, Numbers
 from skdeep.preprocessing.target_means import (
     even_folds,
-    out_of_fold_means,
-    smoothed_means,
     target_columns,
 )
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input
-
-#: The bound that RealMLP has for numbers, and that holds for target means, too.
-BOUND = 3.0
 
 
 class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -58,12 +50,13 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
     5. categories of up to `max_onehot` levels: a column of 0 and 1 for each level, or one
        for both of two levels. If entries are missing in `fit`, that is a level. A level
        that was not there in `fit` is all zeros, or 0.5 between two levels;
-    6. categories of more levels: the target's mean in a level, smoothed for levels of few
-       rows, scaled by the target's mean and standard deviation, and bounded as numbers are.
-       For more than two classes there is one column a class. Training rows get means of
-       the other four fifths of the rows from `fit_transform`: as in scikit-learn's
-       `TargetEncoder`, ``fit(X, y).transform(X)`` is something else, and tells a network
-       its targets. A level that was not there in `fit` has the mean of all.
+    6. categories of more levels: the target's mean in a level, drawn to the mean of all
+       where a level has few rows, scaled by the target's mean and standard deviation, and
+       bounded as numbers are. For more than two classes there is one column a class.
+       Training rows get means of the other four fifths of the rows from `fit_transform`:
+       as in scikit-learn's `TargetEncoder`, ``fit(X, y).transform(X)`` is something else,
+       and tells a network its targets. A level that was not there in `fit` has the mean
+       of all.
 
     Columns that are constant, or all missing, add nothing, whatever is in them later; if no
     other are there, the result is one column of zeros. Missing are None, NaN, NaT,
@@ -114,6 +107,9 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
 
     Micci-Barreca (2001). A preprocessing scheme for high-cardinality categorical attributes
     in classification and prediction problems. *SIGKDD Explorations* 3.
+
+    Robinson (1991). That BLUP is a good thing: the estimation of random effects.
+    *Statistical Science* 6.
 
     Examples
     --------
@@ -269,6 +265,8 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
                 ensure_non_negative=True,
                 allow_all_zero_weights=False,
             )
+            # the smallest is one sample, unless it is nothing beside the largest
+            weight = weight / max(weight[weight > 0].min(), 1e-12 * weight.max())
         self._kinds = self._learn_kinds(table, X)
         self._learn_numbers(table, weight)
         return table, self._learn_categories(table, y, weight), weight
@@ -287,17 +285,17 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
 
     def _learn_numbers(self, table, weight):
         places = [j for j, k in enumerate(self._kinds) if k not in ("category", "missing")]
-        self._numbers = _Numbers.of(table, places, weight)
+        self._numbers = Numbers.of(table, places, weight)
         self.n_numeric_ = self._numbers.n_scaled
         dates = (j for j, kind in enumerate(self._kinds) if kind == "date")
         self._zones = {j: table.zone(j) for j in dates}
-        found = (_Cycles.of(table, j, weight) for j in self._zones)
+        found = (Cycles.of(table, j, weight) for j in self._zones)
         self._dates = tuple(block for block in found if len(block.kept))
 
     def _learn_categories(self, table, y, weight):
         """Learn levels and means; the targets where there are means."""
         places = [j for j, kind in enumerate(self._kinds) if kind == "category"]
-        found = [_Levels.of(table, j, weight) for j in places]
+        found = [Levels.of(table, j, weight) for j in places]
         found = [levels for levels in found if levels.count > 1]
         wide = [levels for levels in found if levels.count > max(self.max_onehot, 2)]
         self._levels = tuple(levels for levels in found if levels not in wide)
@@ -313,7 +311,7 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
             )
         targets, endings = target_columns(y, self.target_type)
         self._means = tuple(
-            _Means.of(each, table, targets, endings, weight) for each in wide
+            Means.of(each, table, targets, endings, weight) for each in wide
         )
         return targets
 
@@ -366,177 +364,8 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
         return tags
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """Columns of numbers: those to scale, those of two values, those with gaps alone.
-
-    `places` has them in this order, and `gaps` says which of them have missing entries.
-    """
-
-    places: tuple
-    n_scaled: int
-    scaler: RobustScaler | None
-    low: np.ndarray
-    high: np.ndarray
-    gaps: np.ndarray
-
-    @classmethod
-    def of(cls, table, places, weight):
-        numbers = table.numbers(places)
-        if not weight.all():
-            numbers, weight = numbers[weight > 0], weight[weight > 0]
-        low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
-        missing = np.isnan(numbers)
-        with np.errstate(over="ignore"):
-            size = np.maximum(np.abs(low), np.abs(high))
-            varies = ~(is_rounding(high - low, size) | np.isnan(low))
-        two = varies & ((numbers == low) | (numbers == high) | missing).all(axis=0)
-        gaps = missing.any(axis=0) & ~missing.all(axis=0)
-        scaled, two, rest = (
-            np.flatnonzero(which) for which in (varies & ~two, two, gaps & ~varies)
-        )
-        scaler = None
-        if len(scaled):
-            scaler = RobustScaler(smooth_clip=BOUND).set_output(transform="default")
-            numbers = numbers if len(scaled) == len(places) else numbers[:, scaled]
-            scaler.fit(numbers, sample_weight=None if (weight == 1).all() else weight)
-        order = np.concatenate([scaled, two, rest])
-        kept = tuple(places[k] for k in order)
-        gaps = np.flatnonzero(gaps[order])
-        return cls(kept, len(scaled), scaler, low[two], high[two], gaps)
-
-    def parts(self, table):
-        if not self.places:
-            return
-        numbers = table.numbers(self.places)
-        missing = np.isnan(numbers)
-        scaled, two = np.split(numbers, [self.n_scaled, self.n_scaled + len(self.low)], 1)[
-            :2
-        ]
-        if self.n_scaled:
-            scaled = self.scaler.transform(scaled)
-            scaled[missing[:, : self.n_scaled]] = 0.0
-            yield scaled
-        if len(self.low):
-            share = np.clip((two - self.low) / (self.high - self.low), 0.0, 1.0)
-            yield np.where(np.isnan(share), 0.5, share)
-        if len(self.gaps):
-            yield missing[:, self.gaps]
-
-    def names(self, names):
-        own = [names[j] for j in self.places]
-        yield from own[: self.n_scaled + len(self.low)]
-        yield from (f"{own[k]}_missing" for k in self.gaps)
-
-
-@dataclass(frozen=True)
-class _Cycles:
-    """Waves of a column of dates: those that vary."""
-
-    place: int
-    kept: np.ndarray
-
-    @classmethod
-    def of(cls, table, place, weight):
-        dates = table.dates(place)[weight > 0]
-        waves = cycles(dates[~np.isnat(dates)])
-        if not len(waves):
-            return cls(place, np.arange(0))
-        return cls(place, np.flatnonzero(np.ptp(waves, axis=0) > 1e-9))
-
-    def part(self, table):
-        return cycles(table.dates(self.place))[:, self.kept]
-
-    def names(self, names):
-        return [f"{names[self.place]}_{CYCLES[k]}" for k in self.kept]
-
-
-@dataclass(frozen=True, eq=False)
-class _Levels:
-    """The levels of a category, the missing one last."""
-
-    place: int
-    index: dict
-    has_missing: bool
-
-    @classmethod
-    def of(cls, table, place, weight):
-        distinct, codes = table.distinct(place)
-        seen = np.unique(codes[weight > 0]).tolist()
-        levels = _sorted([distinct[code] for code in seen if code >= 0])
-        index = {level: code for code, level in enumerate(levels)}
-        return cls(place, index, seen[0] == -1)
-
-    @property
-    def count(self):
-        return len(self.index) + self.has_missing
-
-    def codes(self, table):
-        """The number of each row's level, or -1 if there is none."""
-        distinct, codes = table.distinct(self.place)
-        known = [self.index.get(level, -1) for level in distinct]
-        return np.array([*known, self.count - 1 if self.has_missing else -1])[codes]
-
-    def part(self, table):
-        codes = self.codes(table)
-        if self.count == 2:
-            return np.where(codes < 0, 0.5, codes)[:, None]
-        return codes[:, None] == np.arange(self.count)
-
-    def names(self, names):
-        levels = [*self.index, *["missing"] * self.has_missing]
-        named = levels[1:] if self.count == 2 else levels
-        return [f"{names[self.place]}_{level}" for level in named]
-
-
-@dataclass(frozen=True)
-class _Means:
-    """The means of targets in the levels of a category."""
-
-    levels: _Levels
-    endings: list
-    center: np.ndarray
-    scale: np.ndarray
-    table: np.ndarray
-
-    @classmethod
-    def of(cls, levels, table, targets, endings, weight):
-        center = np.average(targets, axis=0, weights=weight)
-        scale = np.sqrt(np.average((targets - center) ** 2, axis=0, weights=weight))
-        scale = np.where(is_rounding(scale, np.abs(center)), 1.0, scale)
-        means = smoothed_means(levels.codes(table), levels.count, targets, weight)
-        return cls(levels, endings, center, scale, _bounded((means - center) / scale))
-
-    @property
-    def place(self):
-        return self.levels.place
-
-    def part(self, table):
-        return self.table[self.levels.codes(table)]
-
-    def of_other_folds(self, table, targets, weight, folds):
-        codes = self.levels.codes(table)
-        means = out_of_fold_means(codes, self.levels.count, targets, weight, folds)
-        return _bounded((means - self.center) / self.scale)
-
-    def names(self, names):
-        return [f"{names[self.place]}_mean{ending}" for ending in self.endings]
-
-
-def _bounded(z):
-    return z / np.hypot(z / BOUND, 1.0)
-
-
 def _is_text(value):
     return isinstance(value, str)
-
-
-def _sorted(levels):
-    """Levels in an order that rows have no part in."""
-    try:
-        return sorted(levels)
-    except TypeError:
-        return sorted(levels, key=lambda level: (type(level).__name__, str(level)))
 
 
 def _unique(names):

@@ -22,8 +22,8 @@ def target_columns(y, target_type):
     Returns
     -------
     targets : ndarray of shape (n_samples, n_columns)
-        Numbers as they are. Of two classes, 1 for the second; of more, a column of 0 and 1
-        for each.
+        Numbers, divided by the largest one. Of two classes, 1 for the second; of more, a
+        column of 0 and 1 for each.
 
     names : list of str
         An ending for each column's name.
@@ -33,6 +33,8 @@ def target_columns(y, target_type):
         y = y[:, 0]
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
+        if target_type == "auto" and np.abs(y).max() > 2.0**53:
+            target_type = "continuous"  # too large for the whole numbers that it looks for
     if target_type == "auto":
         found = type_of_target(y, input_name="y")
         if found == "unknown":
@@ -44,6 +46,8 @@ def target_columns(y, target_type):
     if target_type == "continuous":
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         y = y.reshape(len(y), -1)
+        size = np.abs(y).max(axis=0)
+        y = y / np.where(size > 0, size, 1.0)  # whose squares are numbers
         return y, [""] if y.shape[1] == 1 else [f"_{k}" for k in range(y.shape[1])]
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) <= 2:
@@ -54,9 +58,11 @@ def target_columns(y, target_type):
 def smoothed_means(codes, n_levels, targets, weight):
     """The mean of each level, drawn to that of all by so much as it is uncertain.
 
-    With n rows of a level whose targets have a variance v, and V the variance of all, it
-    is n V / (n V + v) of the level's mean and the rest of that of all (Micci-Barreca 2001;
-    scikit-learn's TargetEncoder with ``smooth="auto"``).
+    Let s^2 be the variance of targets within levels, and t^2 that of the levels' own means,
+    both estimated by analysis of variance. Then a level of n rows has n t^2 / (n t^2 + s^2)
+    of its mean, and of that of all the rest: the best linear prediction of another row
+    of it (Robinson 1991). It is what scikit-learn's TargetEncoder gives for a ``smooth`` of
+    s^2 / t^2; its own estimate, level by level, believes a level of one row.
 
     Parameters
     ----------
@@ -70,31 +76,38 @@ def smoothed_means(codes, n_levels, targets, weight):
         The targets.
 
     weight : ndarray of shape (n_samples,)
-        The weight of each row.
+        How many rows each row stands for.
 
     Returns
     -------
     means : ndarray of shape (n_levels + 1, n_targets)
         Of each level, and last the mean of all, for levels that are not known.
     """
-    total = weight.sum()
-    overall = weight @ targets / (total or 1.0)
-    variance = weight @ (targets - overall) ** 2 / (total or 1.0)
-
-    def sums(values):
-        return np.bincount(codes + 1, values, n_levels + 1)[1:]
-
+    total = max(weight.sum(), 1.0)
+    overall = weight @ targets / total
+    count = _sums(codes, n_levels, weight)
+    known = max(np.count_nonzero(count) - 1, 1)
+    per_level = (total - count @ count / total) / known  # rows, if levels had equal ones
     means = np.empty((n_levels + 1, targets.shape[1]))
     means[-1] = overall
-    count = sums(weight)
     for k, target in enumerate(targets.T):
-        mean = sums(weight * target) / np.maximum(count, 1e-300)
-        within = sums(weight * (target - np.append(mean, 0.0)[codes]) ** 2)
-        within = within / np.maximum(count, 1e-300)
-        signal = variance[k] * count
-        share = signal / np.where(signal + within > 0, signal + within, 1.0)
-        means[:-1, k] = overall[k] + share * (mean - overall[k])
+        mean = _sums(codes, n_levels, weight * target) / np.where(count > 0, count, 1.0)
+        deviation = mean - overall[k]
+        all_squares = weight @ (target - overall[k]) ** 2
+        of_levels = count @ deviation**2
+        # a row more, of the variance of all: with a row a level nothing else is known
+        within = all_squares - of_levels + all_squares / total
+        within = max(within, 0.0) / (total - np.count_nonzero(count) + 1)
+        between = max(of_levels / known - within, 0.0) / (per_level or 1.0)
+        own = count * between
+        share = own / np.where(own + within > 0, own + within, 1.0)
+        means[:-1, k] = overall[k] + share * deviation
     return means
+
+
+def _sums(codes, n_levels, values):
+    """The sum of the values in each level."""
+    return np.bincount(codes + 1, values, n_levels + 1)[1:].astype(np.float64)
 
 
 def out_of_fold_means(codes, n_levels, targets, weight, folds):

@@ -14,6 +14,7 @@ from skdeep.optimizers import OPTIMIZERS, Optimizer
 from skdeep.svm.linear_outputs import linear_outputs
 from skdeep.svm.solutions import warn_of_gap
 from skdeep.svm.solvers.solve import EXACT_SOLVERS
+from skdeep.training.tasks import no_callbacks
 from skdeep.validation.inputs import convert_input, sum_duplicates
 from skdeep.validation.named_parameters import NamedParameters
 from skdeep.validation.targets import present_classes, present_numbers
@@ -130,8 +131,7 @@ class BaseLinearSVM(NamedParameters, CallbackSupportMixin, BaseEstimator):
 
     def _attributes_with(self, learned):
         """The attributes of an estimator that has learned this, and has no callbacks."""
-        none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
-        return vars(self) | learned | none | {"_callback_fit_ctx": None}
+        return vars(self) | learned | no_callbacks()
 
     def _end(self, tasks, interrupt, machines=()):
         """End a fit that is learned: with a warning, or as the user wanted it to end."""

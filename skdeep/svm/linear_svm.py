@@ -40,6 +40,7 @@ from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.class_weight import class_weight_vector
 from skdeep.validation.inputs import convert_input
 from skdeep.validation.messages import plain
+from skdeep.validation.stored_parameters import stores_parameters
 
 _LOSSES = {"hinge": Hinge(), "squared_hinge": SquaredHinge()}
 
@@ -200,6 +201,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         "n_jobs": [Integral, None],
     }
 
+    @stores_parameters
     def __init__(
         self,
         C=1.0,
@@ -218,22 +220,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         n_jobs=None,
         random_state=None,
         verbose=0,
-    ):
-        self.C = C
-        self.loss = loss
-        self.optimizer = optimizer
-        self.multi_class = multi_class
-        self.fit_intercept = fit_intercept
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.tol = tol
-        self.class_weight = class_weight
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.verbose = verbose
+    ): ...
 
     # --- fitting ------------------------------------------------------------------
 

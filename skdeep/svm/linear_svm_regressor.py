@@ -28,6 +28,7 @@ from skdeep.svm.solvers.interrupt import Solves
 from skdeep.svm.solvers.preparation import choose_units
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input
+from skdeep.validation.stored_parameters import stores_parameters
 
 _LOSSES = {
     "epsilon_insensitive": EpsilonInsensitive,
@@ -145,6 +146,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         "loss": [StrOptions(set(_LOSSES))],
     }
 
+    @stores_parameters
     def __init__(
         self,
         C=1.0,
@@ -161,20 +163,7 @@ stochastic one ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "ad
         tol=1e-6,
         random_state=None,
         verbose=0,
-    ):
-        self.C = C
-        self.epsilon = epsilon
-        self.loss = loss
-        self.optimizer = optimizer
-        self.fit_intercept = fit_intercept
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.max_iter = max_iter
-        self.tol = tol
-        self.random_state = random_state
-        self.verbose = verbose
+    ): ...
 
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)

@@ -1,6 +1,5 @@
 """The networks of one layer that linear support vector machines train stochastically."""
 
-import copy
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.layers import Dense, Dropout
 from skdeep.losses import EpsilonInsensitive, MulticlassHinge
 from skdeep.training.tasks import FitTasks
+from skdeep.training.trainer import batch_rows
 from skdeep.validation.messages import plain
 
 # Those whose steps are as long as the gradient is: only data tell how long is too long.
@@ -121,7 +121,7 @@ def gradient_descent_rate(X, weight, decay, curvature=2.0, *, batch_size, dropou
     largest = 1.0 + float(np.linalg.norm(X.T @ share)) / scale
     squares = row_norms(X, squared=True).astype(np.float64) / scale**2 + 1.0
     costliest = n * float(np.max(share * squares))
-    batch = _batch_rows(n, batch_size)
+    batch = batch_rows(batch_size, n)
     if batch < n:  # drawn without repeats
         one = (n - batch) / (batch * (n - 1))
         largest = (1.0 - one) * largest + one * costliest
@@ -129,16 +129,12 @@ def gradient_descent_rate(X, weight, decay, curvature=2.0, *, batch_size, dropou
     return 0.5 / smoothness, scale
 
 
-def _batch_rows(n, batch_size):
-    return {"auto": min(200, n), "full": n}.get(batch_size, batch_size)
-
-
 def _patience(n, batch_size):
     """The epochs without a lower cost that end training: ten, and at least 100 steps.
 
     With momentum the cost rises and falls for some steps before it settles.
     """
-    steps = math.ceil(n / _batch_rows(n, batch_size)) if n else 1
+    steps = math.ceil(n / batch_rows(batch_size, n)) if n else 1
     return max(10, math.ceil(100 / steps))
 
 
@@ -161,12 +157,12 @@ def run_epochs(fit, network, tasks, X, y, weight, **options):
     interrupt : KeyboardInterrupt or None
         What ended training early, where the network has something to keep of it.
     """
-    before = vars(network).get("_training_state")
+    before = vars(network).get("network_")
     network.tasks = tasks
     try:
         fit(network.scaled(X), y, sample_weight=weight, **options)
     except KeyboardInterrupt as interrupt:
-        if vars(network).get("_training_state") is before:
+        if vars(network).get("network_") is before:
             raise
         return interrupt
     finally:
@@ -197,7 +193,7 @@ class MachineTasks(FitTasks):
         self._network = network
         return self
 
-    def end(self):
+    def end(self, network, state):
         """Leave the end to the machine: it has not learned of the network's end yet."""
 
     def end_fit(self):
@@ -209,10 +205,8 @@ class MachineTasks(FitTasks):
         )
 
     def _attributes_of(self, monitor):
-        network = copy.copy(self._network)
+        network = self._network._fitted_after(monitor.finished_network(), monitor.state)
         del network.tasks
-        network.network_, network.n_iter_ = monitor.finished_network(), monitor.state.epoch
-        network._training_state = monitor.state.result()
         return self._estimator._attributes_with(self._estimator._learned_by(network))
 
 
@@ -270,7 +264,7 @@ class _OneLayerNetwork:
     def _tasks(self, X, y, metadata):
         return self.tasks.of(self)
 
-    def _layers(self, n_outputs):
+    def _layers(self, inputs, n_outputs):
         rate, use_bias = self.input_dropout, self.fit_intercept
         # the objective is convex: zeros are as good a start as any, and always alike
         dense = Dense(n_outputs, use_bias=use_bias, kernel_initializer="zeros")

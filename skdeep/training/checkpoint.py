@@ -159,13 +159,16 @@ def class_name(estimator):
     return f"{type(estimator).__module__}.{type(estimator).__qualname__}"
 
 
-def describe_training(estimator, X, y, metadata):
+def describe_training(estimator, epochs_before, X, y, metadata):
     """What decides how a training goes, by name, in words that can be compared.
 
     Parameters
     ----------
     estimator : estimator
-        What is trained; its training state is that before.
+        What is trained.
+
+    epochs_before : int
+        The epochs that were done before.
 
     X, y : array-like
         The training data.
@@ -181,7 +184,7 @@ def describe_training(estimator, X, y, metadata):
     description = {k: name_of(value) for k, value in parameters if k != "verbose"}
     for name, values in {"X": X, "y": y, **metadata}.items():
         description[name] = _describe_values(values)
-    description["epochs before"] = str(estimator._training_state.epoch)
+    description["epochs before"] = str(epochs_before)
     return description
 
 

@@ -7,6 +7,15 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 
+def no_callbacks():
+    """The attributes of an estimator that has no callbacks.
+
+    None are pickled with it, and none end before the fit that they are of.
+    """
+    none = {"_skl_callbacks": [], "_skl_callbacks_to_teardown": []}
+    return none | {"_callback_fit_ctx": None}
+
+
 class FitTasks:
     """Tells an estimator's callbacks when a fit and each of its epochs begin and end.
 
@@ -84,13 +93,12 @@ class FitTasks:
             epoch, self._epoch = self._epoch, None
             epoch.call_on_fit_task_end(estimator=self._estimator)
 
-    def end(self):
-        """End the fit, whose estimator is fitted now."""
-        estimator = self._estimator
+    def end(self, network, state):
+        """End the fit, whose estimator is fitted now, with this network and state."""
         self._context.call_on_fit_task_end(
-            estimator=estimator,
-            reconstruction_attributes=lambda: estimator._attributes_after(
-                estimator.network_.copy(), estimator._training_state
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: self._estimator._attributes_after(
+                network.copy(), state
             ),
             **self._samples(),
         )

@@ -59,6 +59,26 @@ class DescentOptions:
     record: str | None = None
 
 
+def batch_rows(batch_size, n):
+    """The rows of a full batch.
+
+    Parameters
+    ----------
+    batch_size : "auto", "full" or int
+        What the user wants.
+
+    n : int
+        The samples that there are.
+
+    Returns
+    -------
+    rows : int
+    """
+    if batch_size == "full":
+        return n
+    return min(200 if batch_size == "auto" else batch_size, n)
+
+
 class Epochs:
     """The compiled training of a network on some data: `run` does one epoch.
 

@@ -7,11 +7,17 @@ import pytest
 
 from skdeep.averaging import ExponentialMovingAverage
 from skdeep.engine.batch import BatchPlan, TrainingData
-from skdeep.engine.inference import ForwardPass
 from skdeep.engine.network import Network, Settings, StepMemory
 from skdeep.engine.program import ROWS, Buffer, Program
 from skdeep.engine.threads import threads
-from skdeep.layers import Activation, BatchNorm, Dense, Dropout
+from skdeep.layers import (
+    Activation,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Embedding,
+    PeriodicEmbedding,
+)
 from skdeep.layers.activation import ACTIVATIONS
 from skdeep.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, SquaredError
 from skdeep.optimizers import OPTIMIZERS, SGD, RMSProp
@@ -54,8 +60,9 @@ def peaks(program, memory=None):
     return found
 
 
-def step_peaks(activation="relu", loss=None, optimizer=None, whole=False):
+def step_peaks(activation="relu", loss=None, optimizer=None, whole=False, front=()):
     layers = [
+        *front,
         ("hidden", Dense(100)),
         ("norm", BatchNorm()),
         ("activation", Activation(activation)),
@@ -104,6 +111,18 @@ def test_activations_allocate_no_arrays(activation):
     assert_small(step_peaks(activation=activation))
 
 
+def test_embeddings_allocate_no_arrays():
+    # the dense layer in front makes the gradient of the inputs count
+    front = [
+        ("columns", Dense(10)),
+        ("waves", PeriodicEmbedding(8)),
+        ("categories", Embedding((5, 5))),
+    ]
+    found = step_peaks(front=front)
+    assert {"periodic_embedding_backward_input", "embedding_backward_input"} <= set(found)
+    assert_small(found)
+
+
 @pytest.mark.parametrize("name", sorted(LOSSES))
 def test_losses_allocate_no_arrays(name):
     assert_small(step_peaks(loss=LOSSES[name]))
@@ -130,5 +149,5 @@ def test_prediction_allocates_no_arrays(activation):
     ]
     network = Network(layers, SquaredError(), SGD(), input_shape=(10,), dtype=np.float64)
     network.initialize((1, 2))
-    forward = ForwardPass(network, Buffer("x", (ROWS, 10)), N)
-    assert_small(peaks(forward._program))
+    program, _ = network._inference_program(Buffer("x", (ROWS, 10)))
+    assert_small(peaks(program))

@@ -17,6 +17,7 @@ from skdeep.layers import (
     Dense,
     Flatten,
     LayerNorm,
+    PeriodicEmbedding,
     Residual,
 )
 
@@ -31,6 +32,7 @@ STACKS = [
     None,
     (Conv(8, 2), Activation("tanh"), AveragePool(2, padding="same"), Flatten(), Dense(8)),
     [("wide", Dense(16)), ("norm", LayerNorm()), ("block", RESIDUAL)],
+    [PeriodicEmbedding(sigma=0.2), Dense(16), Activation("silu")],
 ]
 
 

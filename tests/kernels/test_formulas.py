@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from skdeep import MLPClassifier, MLPRegressor, kernels
 from skdeep.engine import executor
-from skdeep.formulas import exp, expm1, log1p, maximum, sqrt, tanh, where
+from skdeep.formulas import cos, exp, expm1, log1p, maximum, sin, sqrt, tanh, where
 from skdeep.inspection import check_gradient
 from skdeep.kernels import COMPILED, native
 from skdeep.kernels.formulas.expression import Array, Constant, apply, derivative
@@ -32,6 +32,8 @@ every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
 # Smooth everywhere, and of moderate size.
 SMOOTH = {
     "tanh": (tanh, np.tanh),
+    "sine": (sin, np.sin),
+    "cosine": (cos, np.cos),
     "root": (lambda x: sqrt(1 + x * x), lambda x: np.sqrt(1 + x * x)),
     "log": (lambda x: log1p(x * x), lambda x: np.log1p(x * x)),
     "bell": (lambda x: exp(-x * x), lambda x: np.exp(-x * x)),

@@ -34,6 +34,8 @@ SIZES = {
     "weights": 5,
     "room": 28,
     "classes": 7,
+    "embedded": 20,  # four numbers become five columns each
+    "replaced": 16,  # four codes become four columns each
 }
 ROWS, INPUTS = SIZES["rows"], 4
 NUMBERS = {
@@ -100,6 +102,8 @@ def draw(kernel, dtype=np.float64):
         "progress": np.array([0, ROWS, 1, 0]),
         "state": np.array([np.inf, -np.inf, 0.0], dtype),
         "budget": np.array([2, 2 * ROWS]),
+        "starts": np.arange(INPUTS),
+        "highest": np.zeros(INPUTS, np.int64),
     }
     descends = kernel.__name__.endswith("coordinate_descent")
     if descends:

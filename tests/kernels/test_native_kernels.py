@@ -1,5 +1,6 @@
 """Every compiled kernel against its reference, in both types, on every instruction set."""
 
+import math
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.sparse import csr_array, random_array
 
 from skdeep import kernels
 from skdeep.engine import executor
+from skdeep.formulas import cos, sin
 from skdeep.kernels import COMPILED, native
 from skdeep.layers import prelu
 
@@ -303,6 +305,43 @@ def test_activations(instruction_set, dtype, name, n, m, seed):
     assert_near(actual[usual], expected[usual], (scale + smallest)[usual], factor[usual])
 
 
+def angles(seed, dtype):
+    """Angles of all sizes, and those next to quarter turns, where a digit counts most."""
+    rng = np.random.default_rng(seed)
+    quarters = rng.integers(-8000, 8000, 400) * (math.pi / 2)
+    sizes = 10.0 ** rng.uniform(-8, 7, 1000)
+    special = [0.0, -0.0, 1e-30, 12000.0, 12000.1, 1e6, 1e6 + 1, 1e30, -1e38]
+    x = np.concatenate([quarters, sizes * rng.choice([-1, 1], 1000), special])
+    return x.astype(dtype)
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("function, exact", [(cos, math.cos), (sin, math.sin)])
+@given(seed=seeds)
+@settings(max_examples=20, deadline=None)
+def test_sines_and_cosines(instruction_set, dtype, function, exact, seed):
+    kernel, _ = kernels.activation_kernels(function.__name__, function)
+    z = angles(seed, dtype).reshape(1, -1)
+    expected = np.array([[exact(value) for value in z[0].tolist()]])
+    arguments = {"z": z, "out": np.empty_like(z)}
+    with using(instruction_set):
+        out = run_both(kernel, arguments, dtype)[1]["out"].astype(float)
+    assert (np.abs(out - expected) <= 2 * np.finfo(dtype).eps * np.abs(expected)).all()
+    assert (np.abs(out) <= 1).all()
+
+
+@every_set
+@every_type
+def test_sines_of_what_is_not_finite_are_nan(instruction_set, dtype):
+    z = np.array([[np.nan, np.inf, -np.inf, 1.0]], dtype)
+    for function in (sin, cos):
+        kernel, _ = kernels.activation_kernels(function.__name__, function)
+        with using(instruction_set):
+            out = run_both(kernel, {"z": z, "out": np.empty_like(z)}, dtype)[1]["out"]
+        np.testing.assert_array_equal(np.isnan(out), [[True, True, True, False]])
+
+
 @every_set
 @every_type
 @pytest.mark.parametrize("name", sorted(kernels.ACTIVATIONS))
@@ -342,6 +381,125 @@ def test_trained_slopes(instruction_set, dtype, n, m, places, seed):
             a, b = run_both(kernel, arguments, dtype)
         (name,) = kernel.writes
         assert_near(b[name], a[name], np.maximum(scale, np.abs(a[name])))
+
+
+# --- embeddings -----------------------------------------------------------------------
+
+
+@every_set
+@every_type
+@given(
+    n=sizes,
+    features=st.integers(1, 20),
+    rest=st.integers(0, 5),
+    k=st.sampled_from([1, 3, 8, 15, 16, 17, 33]),
+    units=st.integers(1, 9),
+    seed=seeds,
+)
+@drawn
+def test_periodic_embeddings(instruction_set, dtype, n, features, rest, k, units, seed):
+    inputs, embedded = features + rest, features * (units + 1) + rest
+    waves = (n, features, k)
+    given = {
+        "x": normal(seed, n, inputs, dtype=dtype),
+        "frequencies": 4 * normal(seed + 1, features, k, dtype=dtype),
+        "phases": normal(seed + 2, features, k, dtype=dtype),
+        "kernel": normal(seed + 3, features, k, units, dtype=dtype),
+        "bias": normal(seed + 4, features, units, dtype=dtype),
+        "d_out": normal(seed + 5, n, embedded, dtype=dtype),
+    }
+    available = given | {
+        "cosines": np.empty(waves, dtype),
+        "sines": np.empty(waves, dtype),
+        "out": np.empty((n, embedded), dtype),
+        "d_angles": np.empty(waves, dtype),
+        "d_frequencies": np.empty((features, k), dtype),
+        "d_phases": np.empty((features, k), dtype),
+        "d_kernel": np.empty((features, k, units), dtype),
+        "d_bias": np.empty((features, units), dtype),
+        "d_x": np.empty((n, inputs), dtype),
+        "work": np.empty(waves, dtype),
+    }
+    size = {name: np.abs(value).astype(float) for name, value in given.items()}
+    turned = size["x"][:, :features, None] * size["frequencies"] + 4
+    d_sums = size["d_out"][:, : features * (units + 1)].reshape(n, features, -1)[..., :-1]
+    d_angles = np.einsum("ijo,jko->ijk", d_sums, size["kernel"]) + 1
+    numbers = size["x"][:, :features]
+    # of each kernel, the sum of the absolute values of the terms
+    scales = {
+        "cosines": turned,
+        "sines": turned,
+        "out": np.einsum("ijk,jko->ijo", turned, size["kernel"]).max(initial=0)
+        + size["bias"].max()
+        + size["x"].max(),
+        "d_angles": d_angles,
+        "d_frequencies": np.einsum("ij,ijk->jk", numbers, d_angles),
+        "d_phases": d_angles.sum(axis=0),
+        "d_kernel": d_sums.sum(axis=0).max() + 1,
+        "d_bias": d_sums.sum(axis=0),
+        "d_x": np.einsum("ijk,jk->ij", d_angles, size["frequencies"]).max()
+        + size["d_out"].max(),
+    }
+    for kernel in (
+        kernels.periodic_embedding_forward,
+        kernels.periodic_embedding_backward_angles,
+        kernels.periodic_embedding_backward_parameters,
+        kernels.periodic_embedding_backward_input,
+    ):
+        arguments = {name: available[name] for name in kernel.arguments}
+        with using(instruction_set):
+            a, b = run_both(kernel, arguments, dtype, threads=2)
+            one = run_both(kernel, arguments, dtype)[1]
+        for name in kernel.writes:
+            assert_near(b[name], a[name], scales[name])
+            np.testing.assert_array_equal(one[name], b[name])
+        available |= a
+
+
+@every_set
+@every_type
+@given(
+    n=sizes,
+    numbers=st.integers(0, 5),
+    categories=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    units=st.integers(1, 20),
+    seed=seeds,
+)
+@drawn
+def test_embeddings_of_categories(
+    instruction_set, dtype, n, numbers, categories, units, seed
+):
+    rng = np.random.default_rng(seed)
+    columns, total = len(categories), sum(categories)
+    codes = rng.integers(-2, np.array(categories) + 2, (n, columns)).astype(float)
+    odd = rng.random((n, columns)) < 0.1
+    codes[odd] = rng.choice([0.5, np.nan, np.inf, -np.inf, 1e30, -1e30], odd.sum())
+    available = {
+        "x": np.hstack([rng.normal(size=(n, numbers)), codes]).astype(dtype),
+        "kernel": normal(seed + 1, total, units, dtype=dtype),
+        "starts": np.cumsum(categories) - categories,
+        "highest": np.array(categories) - 1,
+        "places": np.empty((n, columns), np.int64),
+        "out": np.empty((n, numbers + columns * units), dtype),
+        "d_out": normal(seed + 2, n, numbers + columns * units, dtype=dtype),
+        "d_kernel": np.empty((total, units), dtype),
+        "d_x": np.empty((n, numbers + columns), dtype),
+        "work": np.empty((n, columns), dtype),
+        "known": np.empty((n, columns), np.int64),
+        "unknown": np.empty((n, columns), bool),
+        "vectors": np.empty((n, columns, units), dtype),
+    }
+    for kernel in (
+        kernels.embedding_forward,
+        kernels.embedding_backward_kernel,
+        kernels.embedding_backward_input,
+    ):
+        arguments = {name: available[name] for name in kernel.arguments}
+        with using(instruction_set):
+            a, b = run_both(kernel, arguments, dtype, threads=2)
+        for name in kernel.writes:  # sums are of the same terms in the same order
+            np.testing.assert_array_equal(a[name], b[name])
+        available |= a
 
 
 # --- losses ---------------------------------------------------------------------------

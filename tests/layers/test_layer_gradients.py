@@ -19,6 +19,7 @@ from skdeep.layers import (
     GlobalMaxPool,
     LayerNorm,
     MaxPool,
+    PeriodicEmbedding,
     Rescaling,
     Reshape,
     Residual,
@@ -105,7 +106,11 @@ def test_gradient_through_global_pooling(layer, shape):
 
 @pytest.mark.parametrize(
     "layer",
-    [LayerNorm(), Residual([Dense(6), Activation("tanh")], "projection")],
+    [
+        LayerNorm(),
+        PeriodicEmbedding(2, n_frequencies=5, sigma=0.5),
+        Residual([Dense(6), Activation("tanh")], "projection"),
+    ],
     ids=repr,
 )
 def test_gradient_through_layers_of_features(layer):

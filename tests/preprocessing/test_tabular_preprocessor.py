@@ -188,6 +188,17 @@ def test_integers_beyond_float64_are_an_error_that_says_so():
         preprocessor().fit(np.array([[10**400], [1], [2]], dtype=object))
 
 
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308, 0.0], [-1.7e308, 1.7e308, 1.7e308]])
+def test_a_range_beyond_float64_is_an_error_that_names_the_column(values):
+    X = category(["u", "v", "w"]).assign(b=values)
+    with pytest.raises(ValueError, match="Feature 1 of X goes from"):
+        preprocessor().fit(X)
+
+
+def test_the_smallest_numbers_are_told_apart():
+    assert_array_equal(preprocessor().fit_transform([[0.0], [5e-324]]), [[0], [1]])
+
+
 def test_float32_is_the_default_and_the_values_are_those_of_float64():
     X = 1e8 + np.random.default_rng(0).normal(size=(40, 3))
     out = TabularPreprocessor().fit_transform(X)
@@ -347,16 +358,44 @@ TARGETS = {
 }
 
 
+def smoothing(levels, target):
+    """s^2 / t^2 by analysis of variance, with a row more of the variance of all."""
+    groups = [target[levels == k] for k in np.unique(levels)]
+    sizes = np.array([len(g) for g in groups])
+    n, c = sizes.sum(), len(groups)
+    within = (sum(np.sum((g - g.mean()) ** 2) for g in groups) + target.var()) / (n - c + 1)
+    between = sum(len(g) * (g.mean() - target.mean()) ** 2 for g in groups) / (c - 1)
+    signal = (between - within) / ((n - np.sum(sizes**2) / n) / (c - 1))
+    return within / signal if signal > 0 else 1e12
+
+
+def numbers_of(y):
+    """Targets as columns: of two classes the second one, of more each."""
+    if y.dtype.kind == "f":
+        return y[:, None]
+    numbers = (y[:, None] == np.unique(y)).astype(float)
+    return numbers[:, 1:] if numbers.shape[1] == 2 else numbers
+
+
+def means_by_scikit_learn(X, levels, train, y, rows):
+    """Each column of y encoded by itself, and scaled."""
+    columns = []
+    for target in numbers_of(y).T:
+        smooth = smoothing(levels[train], target[train])
+        encoder = TargetEncoder(smooth=smooth, target_type="continuous")
+        encoded = encoder.fit(X.iloc[train], target[train]).transform(X.iloc[rows])
+        columns.append((encoded - target.mean()) / target.std())
+    return bounded(np.concatenate(columns, axis=1))
+
+
 @pytest.mark.parametrize("kind", TARGETS)
 def test_many_levels_become_the_means_of_scikit_learns_target_encoder(kind):
     levels, X, rng = wide_table()
     y = TARGETS[kind](levels, rng)
-    encoder = TargetEncoder().fit(X, y)
-    numeric = y[:, None] if kind == "continuous" else y[:, None] == np.unique(y)
-    numeric = numeric[:, 1:] if kind == "binary" else numeric
-    expected = (encoder.transform(X) - numeric.mean(axis=0)) / numeric.std(axis=0)
     scaler = preprocessor().fit(X, y)
-    assert_allclose(scaler.transform(X), bounded(expected), atol=1e-12)
+    everything = np.arange(300)
+    expected = means_by_scikit_learn(X, levels, everything, y, everything)
+    assert_allclose(scaler.transform(X), expected, atol=1e-9)
     unknown = scaler.transform(category(["never", None]))
     assert_allclose(unknown, np.zeros_like(unknown), atol=1e-12)
     endings = {"continuous": [""], "binary": [""], "multiclass": ["_p", "_q", "_r"]}[kind]
@@ -368,24 +407,48 @@ def test_many_levels_become_the_means_of_scikit_learns_target_encoder(kind):
 def test_training_rows_get_the_means_of_other_rows(kind):
     levels, X, rng = wide_table()
     y = TARGETS[kind](levels, rng)
-    numeric = y[:, None] if kind == "continuous" else y[:, None] == np.unique(y)
-    numeric = np.asarray(numeric[:, 1:] if kind == "binary" else numeric, dtype=float)
-    folds = even_folds(numeric, np.random.RandomState(0))
-    splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in range(5)]
-    expected = TargetEncoder(cv=splits).fit_transform(X, y)
-    expected = (expected - numeric.mean(axis=0)) / numeric.std(axis=0)
+    folds = even_folds(numbers_of(y), np.random.RandomState(0))
     out = preprocessor().fit_transform(X, y)
-    assert_allclose(out, bounded(expected), atol=1e-12)
+    for fold in range(5):
+        train, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        expected = means_by_scikit_learn(X, levels, train, y, rows)
+        assert_allclose(out[rows], expected, atol=1e-9)
+
+
+def test_means_of_levels_that_say_nothing_are_the_mean_of_all():
+    levels, X, rng = wide_table()
+    y = rng.normal(size=300)
+    y -= np.bincount(levels, y)[levels] / np.bincount(levels)[levels]
+    assert_allclose(preprocessor().fit(X, y).transform(X), np.zeros((300, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_the_size_of_targets_does_not_matter(size):
+    levels, X, rng = wide_table()
+    y = TARGETS["continuous"](levels, rng)
+    expected = preprocessor().fit_transform(X, y)
+    assert_allclose(preprocessor().fit_transform(X, size * y), expected, atol=1e-9)
+
+
+def test_a_row_a_level_tells_nothing():
+    levels = np.arange(100)
+    X = pd.DataFrame({"a": pd.Categorical(levels)})
+    y = np.random.default_rng(0).normal(size=100)
+    assert np.abs(preprocessor().fit(X, y).transform(X)).max() < 0.1
+
+
+def test_a_constant_target_has_one_mean():
+    _, X, _ = wide_table()
+    out = preprocessor(target_type="continuous").fit_transform(X, np.full(300, 0.1))
+    assert_allclose(out, np.zeros((300, 1)), atol=1e-12)
 
 
 def test_means_of_noise_tell_training_rows_nothing():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": pd.Categorical(rng.integers(0, 10_000, 20_000))})
     y = rng.normal(size=20_000)
-    correlation = np.corrcoef(preprocessor().fit_transform(X, y)[:, 0], y)[0, 1]
-    leaking = np.corrcoef(preprocessor().fit(X, y).transform(X)[:, 0], y)[0, 1]
-    assert abs(correlation) < 0.05
-    assert leaking > 0.5
+    out = preprocessor().fit_transform(X, y)[:, 0]
+    assert abs(np.corrcoef(out, y)[0, 1]) < 0.05
 
 
 def test_several_targets_have_a_column_each():
@@ -491,6 +554,16 @@ def test_a_weight_is_a_number_of_repetitions(weights, seed):
     repeated = preprocessor(max_onehot=3).fit(X.iloc[again], y[again])
     assert list(weighted.get_feature_names_out()) == list(repeated.get_feature_names_out())
     assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("largest", [5e-324, 1.0, 1e300])
+def test_weights_of_any_size_are_weights(largest):
+    X, y = mixed_frame()
+    weights = np.array([1e-20, 1.0, 0.0] * 20) * largest
+    out = preprocessor().fit(X, y, sample_weight=weights).transform(X)
+    assert np.isfinite(out).all()
+    in_units = preprocessor().fit(X, y, sample_weight=weights / largest).transform(X)
+    assert_allclose(out, in_units, atol=1e-9)
 
 
 def test_weights_of_zero_alone_are_an_error():

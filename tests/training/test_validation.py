@@ -10,11 +10,13 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from skdeep import MLPClassifier, MLPRegressor
 from skdeep.estimators.validation_data import hold_out
@@ -480,6 +482,42 @@ def test_a_monitor_that_is_not_defined_later_counts_as_no_improvement():
         model.fit(FEW, np.repeat([0, 1], 30))
     assert len(caught) == 1
     assert model.n_iter_ == 5 and model.best_iter_ == 1 and model.stopped_early_
+
+
+class Rounded(MLPRegressor):
+    """A user's regressor, which predicts and scores in a way of its own."""
+
+    def predict(self, X):
+        return super().predict(X).round()
+
+    def score(self, X, y, sample_weight=None):
+        return -float(np.abs(self.predict(X) - y).max())
+
+
+def test_a_subclass_is_validated_by_its_own_predictions_and_score():
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40) % 5
+    by_score = Rounded((3,), early_stopping=True, max_iter=5, random_state=0).fit(X, y)
+    assert all(score == round(score) for score in by_score.validation_scores_)
+    by_name = clone(by_score).set_params(monitor="neg_mean_absolute_error")
+    scores = np.array(by_name.fit(X, y).validation_scores_)
+    assert_allclose(4 * scores, (4 * scores).round(), atol=1e-12)  # of 4 whole numbers
+
+
+def test_a_scorer_gets_a_fitted_estimator_of_the_users_class():
+    seen = []
+
+    def scorer(estimator, X, y):
+        check_is_fitted(estimator)
+        seen.append((type(estimator), estimator.network_, estimator.coefs_[0].tobytes()))
+        assert estimator.get_params() == model.get_params()
+        return -float(np.abs(estimator.predict(X) - y).mean())
+
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=list("abc"))
+    model = Rounded((3,), early_stopping=True, monitor=scorer, max_iter=3)
+    model.fit(X, np.arange(40) % 5)
+    assert [kind for kind, *_ in seen] == [Rounded] * 3
+    assert all(network is model.network_ for _, network, _ in seen)
+    assert len({weights for *_, weights in seen}) == 3  # it learns while it is validated
 
 
 def test_a_monitor_for_another_kind_of_estimator_is_told():

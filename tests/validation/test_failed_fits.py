@@ -65,6 +65,8 @@ def attributes(model):
     """All that an estimator has, in a copy of its own."""
     kept = copy.deepcopy({k: v for k, v in vars(model).items() if k != "_skl_callbacks"})
     network, state = kept.pop("network_", None), kept.pop("_training_state", None)
+    for what_is_known in (kept.pop("_inputs", None), kept.pop("_targets", None)):
+        kept |= vars(what_is_known) if what_is_known is not None else {}
     if network is not None:
         kept |= {"parameters": network.parameters, "statistics": network.statistics}
         kept |= {"optimizer": state.optimizer_state, "ending": state.ending}

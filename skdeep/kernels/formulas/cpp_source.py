@@ -31,6 +31,8 @@ OF_VECTORS = {
     "log1p": "log_one_plus<T>({0})",
     "log1p_of_share": "log_one_plus_share<T>({0})",
     "power": "power<T>({0}, {1})",
+    "sin": "sine<T>({0})",
+    "cos": "cosine<T>({0})",
     "tanh": "hyperbolic_tangent<T>({0})",
     "logistic": "logistic<T>({0})",
     "softplus": "softplus<T>({0})",
@@ -58,6 +60,8 @@ OF_NUMBERS = {
     "log": "__builtin_log({0})",
     "log1p": "__builtin_log1p({0})",
     "power": "__builtin_pow({0}, {1})",
+    "sin": "__builtin_sin({0})",
+    "cos": "__builtin_cos({0})",
     "tanh": "__builtin_tanh({0})",
 }
 

@@ -314,6 +314,16 @@ def log1p_of_share(x):
     return apply("log1p_of_share", x)
 
 
+def sin(x):
+    """The sine, of radians."""
+    return apply("sin", x)
+
+
+def cos(x):
+    """The cosine, of radians."""
+    return apply("cos", x)
+
+
 def tanh(x):
     """The hyperbolic tangent."""
     return apply("tanh", x)
@@ -370,6 +380,8 @@ FUNCTIONS = {
     "log1p": Function(1, lambda y, x: (1 / (1 + x),)),
     "log1p_of_share": Function(1, lambda y, x: (1 / (1 + x),)),
     "power": Function(2, lambda y, x, p: (p * x ** (p - 1), where(x > 0, y * log(x), 0))),
+    "sin": Function(1, lambda y, x: (cos(x),)),
+    "cos": Function(1, lambda y, x: (-sin(x),)),
     "tanh": Function(1, lambda y, x: (1 - y * y,)),
     "logistic": Function(1, lambda y, x: (y * (1 - y),)),
     "softplus": Function(1, lambda y, x: (logistic(x),)),

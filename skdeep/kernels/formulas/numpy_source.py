@@ -31,6 +31,8 @@ _CALLS = {
     "log1p": "np.log1p({0}, out={out})",
     "log1p_of_share": "np.log1p({0}, out={out})",
     "power": "np.power({0}, {1}, out={out})",
+    "sin": "np.sin({0}, out={out})",
+    "cos": "np.cos({0}, out={out})",
     "tanh": "np.tanh({0}, out={out})",
     "logistic": "expit({0}, out={out})",
     "softplus": "np.logaddexp({0}, 0, out={out})",
@@ -58,6 +60,8 @@ _OF_NUMBERS = {
     "log": "math.log({0})",
     "log1p": "math.log1p({0})",
     "power": "{0} ** {1}",
+    "sin": "math.sin({0})",
+    "cos": "math.cos({0})",
     "tanh": "math.tanh({0})",
 }
 

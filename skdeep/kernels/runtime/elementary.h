@@ -19,6 +19,11 @@ struct Constants<float> {
   static constexpr int exp_terms = 7, log_terms = 5;
   static constexpr float smallest_normal = 1.17549435e-38f, to_normal = 8388608.0f;
   static constexpr int one_half_bits = 0x3f000000, root_half_bits = 0x3f3504f3;
+  static constexpr int trigonometric_terms = 4;
+  static constexpr float half_pi[] = {1.5703125f, 4.837512969970703125e-4f,
+                                      7.54953362047672271728515625e-8f,
+                                      2.56334406825708960e-12f};
+  static constexpr float most_angle = 12000.0f;
 };
 
 template <>
@@ -33,6 +38,10 @@ struct Constants<double> {
   static constexpr double to_normal = 4503599627370496.0;
   static constexpr long long one_half_bits = 0x3fe0000000000000;
   static constexpr long long root_half_bits = 0x3fe6a09e667f3bcd;
+  static constexpr int trigonometric_terms = 8;
+  static constexpr double half_pi[] = {0x1.921fb544p+0, 0x1.0b4611a6p-34,
+                                       0x1.3198a2e037073p-69};
+  static constexpr double most_angle = 1e6;
 };
 
 template <class T>
@@ -174,6 +183,77 @@ SKDEEP_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
   Vector<T> e = exponential_minus_one_of_negative<T>(absolute<T>(x) * (T)-2);
   Vector<T> y = -e / (e + 2);
   return x < (T)0 ? -y : y;
+}
+
+// The sum of (-z)^i / (first + 2 i)!, the series of sines and cosines from a term on
+template <class T>
+SKDEEP_INLINE Vector<T> trigonometric_series(Vector<T> z, int first) {
+  constexpr int terms = Constants<T>::trigonometric_terms;
+  T inverse[terms], factorial = 1;
+  for (int n = 2; n <= first; ++n) factorial *= (T)n;
+  for (int i = 0; i < terms; ++i) {
+    inverse[i] = 1 / factorial;
+    factorial *= (T)(-(first + 2 * i + 1) * (first + 2 * i + 2));
+  }
+  Vector<T> sum = broadcast(inverse[terms - 1]);
+#pragma GCC unroll 16
+  for (int i = terms - 2; i >= 0; --i) sum = sum * z + inverse[i];
+  return sum;
+}
+
+// The same by the C library, for the lanes that are too far from zero. Those of the others
+// stay: what is in a lane never depends on its neighbours.
+template <class T>
+__attribute__((noinline)) void sine_cosine_far_away(const T* x, T* sine, T* cosine) {
+  for (int l = 0; l < width<T>; ++l) {
+    if (__builtin_fabs((double)x[l]) <= Constants<T>::most_angle) continue;
+    sine[l] = (T)__builtin_sin((double)x[l]);
+    cosine[l] = (T)__builtin_cos((double)x[l]);
+  }
+}
+
+// The sine and the cosine of x. Quarter turns are taken off in parts of pi / 2 (Cody and
+// Waite 1980) that have so few bits that their products with the turns are exact.
+template <class T>
+SKDEEP_INLINE void sine_cosine(Vector<T> x, Vector<T>& sine, Vector<T>& cosine) {
+  using C = Constants<T>;
+  const T turns_of_one = (T)0.63661977236758134308;  // 2 / pi
+  const Vector<T> whole = (x * turns_of_one + C::rounder) - C::rounder;
+  const Integers<T> turns = __builtin_convertvector(whole, Integers<T>);
+  Vector<T> r = x;
+#pragma GCC unroll 4
+  for (T part : C::half_pi) r = r - whole * part;
+  const Vector<T> z = r * r;
+  const Vector<T> s = r - r * z * trigonometric_series<T>(z, 3);
+  const Vector<T> c = (T)1 - z * ((T)0.5 - z * trigonometric_series<T>(z, 4));
+  constexpr int to_sign = 8 * sizeof(T) - 2;
+  const auto swap = (turns & 1) != 0;
+  const Vector<T> first = swap ? c : s, second = swap ? s : c;
+  sine = (Vector<T>)((Integers<T>)first ^ ((turns & 2) << to_sign));
+  cosine = (Vector<T>)((Integers<T>)second ^ (((turns + 1) & 2) << to_sign));
+  if (any_lane<T>((Integers<T>)(absolute<T>(x) > C::most_angle))) {
+    T angles[width<T>], sines[width<T>], cosines[width<T>];
+    store(angles, x);
+    store(sines, sine);
+    store(cosines, cosine);
+    sine_cosine_far_away(angles, sines, cosines);
+    sine = load(sines);
+    cosine = load(cosines);
+  }
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> sine(Vector<T> x) {
+  Vector<T> s, c;
+  sine_cosine<T>(x, s, c);
+  return s;
+}
+
+template <class T>
+SKDEEP_INLINE Vector<T> cosine(Vector<T> x) {
+  Vector<T> s, c;
+  sine_cosine<T>(x, s, c);
+  return c;
 }
 
 // The normal distribution function, and powers: lane by lane with the C library

@@ -179,6 +179,20 @@ SKDEEP_INLINE T largest_lane(Vector<T> v) {
 #endif
 }
 
+// Whether a comparison holds in any lane.
+template <class T>
+SKDEEP_INLINE bool any_lane(Integers<T> holds) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask((__m512i)holds);
+  else return _mm512_movepi64_mask((__m512i)holds);
+#else
+  long long words[sizeof holds / sizeof(long long)], any = 0;
+  __builtin_memcpy(words, &holds, sizeof holds);
+  for (long long word : words) any |= word;
+  return any;
+#endif
+}
+
 // A place in arrays that all have the same length: a full vector, or the last part.
 template <class T>
 struct Full {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skdeep.estimators.base_network_estimator import of_size_one
 from skdeep.validation.class_weight import class_weight_vector
+from skdeep.validation.sample_weight import of_size_one
 
 _CLASSES = np.array([0, 1])
 
