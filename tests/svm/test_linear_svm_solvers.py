@@ -171,15 +171,17 @@ def test_dear_errors_of_sparse_weighted_rows_of_three_classes_are_solved(C, tol)
     assert model.duality_gap_ <= tol
 
 
-@pytest.mark.parametrize(
-    ("seed", "n", "d", "C"),
-    [(35, 11, 14, 10.0), (78, 45, 17, 10.0), (94, 8, 10, 100.0), (53, 46, 1, 10.0)],
-)
-def test_rows_of_very_unequal_weights_are_solved_roughly(seed, n, d, C):
+@pytest.mark.parametrize(("seed", "C"), [(32, 100.0), (53, 10.0), (55, 100.0)])
+def test_rows_of_very_unequal_sizes_and_weights_are_solved_roughly(seed, C):
     generator = np.random.default_rng(seed)
-    X = sparse.random_array((n, d), density=0.3, rng=generator, format="csr")
-    y = np.arange(n) % 3
-    weight = generator.uniform(0, 3, n) ** 4
+    n, d = int(generator.integers(6, 60)), int(generator.integers(1, 40))
+    density, draw = generator.uniform(0.05, 0.6), generator.normal
+    X = sparse.random_array(
+        (n, d), density=density, rng=generator, format="csr", data_sampler=draw
+    )
+    X = X * 10.0 ** generator.integers(-2, 3)
+    y = generator.integers(0, 3, n)
+    weight = generator.uniform(0, 3, n) ** generator.integers(1, 6)
     model = LinearSVM(C, multi_class="crammer_singer", tol=1e-2)
     assert model.fit(X, y, sample_weight=weight).duality_gap_ <= 1e-2
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Looks between both ends without a smaller derivative, after which only rounding is left.
+_PATIENCE = 3
+
 
 def zero_of_rising(derivative, *, tol=1e-14, max_iter=60):
     """The place beyond 0 where a derivative that rises is zero.
@@ -26,17 +29,21 @@ def zero_of_rising(derivative, *, tol=1e-14, max_iter=60):
     t : float
     """
     low, high, t = 0.0, np.inf, 1.0
-    start = abs(derivative(0.0)[0])
+    least, nearest, waited = np.inf, t, 0
+    enough = tol * abs(derivative(0.0)[0])
     for _ in range(max_iter):
         value, rate = derivative(t)
-        if abs(value) <= tol * start:
+        if abs(value) < least:
+            least, nearest, waited = abs(value), t, 0
+        elif 0 < low < high < np.inf:
+            waited += 1
+        if least <= enough or waited == _PATIENCE:
             break
         low, high = (t, high) if value < 0 else (low, t)
-        guess = t - value / rate if rate > 0 else np.inf
-        if abs(guess - t) <= 1e-15 * t and abs(value) <= 1e-3 * start:
-            break  # no number is nearer
-        middle = 2 * t if np.isinf(high) else 0.5 * (low + high)
-        t = guess if low < guess < high else middle
+        if rate > 0 and low < (guess := t - value / rate) < high:
+            t = guess
+        else:
+            t = 2 * t if np.isinf(high) else 0.5 * (low + high)
         if np.isfinite(high) and high - low <= 1e-15 * high:
             break
-    return t
+    return nearest
