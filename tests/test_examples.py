@@ -36,6 +36,14 @@ def test_the_benchmark_runs_without_data_and_peers(tmp_path):
     assert "digits (64, 32), batch 32" in run.stdout
 
 
+def test_the_benchmark_of_embeddings_tells_their_share_of_a_step(tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmarks" / "periodic_embedding.py"]
+    command += ["--rounds", "1", "--threads", "1", "--units", "8"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"^float32 .*%", run.stdout, re.M)
+
+
 def test_the_benchmark_of_scalers_runs(tmp_path):
     command = [sys.executable, EXAMPLES / "benchmarks" / "scalers.py"]
     command += ["--rows", "1000", "--rounds", "1", "--only", "MaxAbs"]

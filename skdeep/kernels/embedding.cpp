@@ -8,17 +8,20 @@ namespace {
 
 // --- waves of numbers -------------------------------------------------------------------
 
-// The kernel of a feature, (frequencies, units), with the units first
+// The kernel of a feature, (frequencies, units), with the units first and as many more of
+// zeros as make them a multiple of four
 template <class T>
 SKDEEP_INLINE void transpose(const T* kernel, long frequencies, long units, T* out) {
-  for (long k = 0; k < frequencies; ++k) {
-    for (long u = 0; u < units; ++u) out[u * frequencies + k] = kernel[k * units + u];
+  for (long u = 0; u < units + 3; ++u) {
+    for (long k = 0; k < frequencies; ++k) {
+      *out++ = u < units ? kernel[k * units + u] : 0;
+    }
   }
 }
 
 template <int i>
 long transposed_bytes(const Operation& o) {
-  return o.argument[i].shape[1] * o.argument[i].shape[2] * sizeof(double);
+  return o.argument[i].shape[1] * (o.argument[i].shape[2] + 3) * sizeof(double);
 }
 
 template <class T>
@@ -33,40 +36,57 @@ SKDEEP_INLINE T dot(const T* a, const T* b, long count) {
   return sum_lanes<T>(sum);
 }
 
+// The sums of waves of a feature in a row
+template <class T>
+SKDEEP_INLINE void sum_waves(const T* cosines, const T* kernel, const T* bias, T* out,
+                             long frequencies, long units) {
+  for (long u = 0; u < units; u += 4) {
+    const T *k0 = kernel + u * frequencies, *k1 = k0 + frequencies, *k2 = k1 + frequencies;
+    const T* k3 = k2 + frequencies;
+    Vector<T> a{}, b{}, c{}, d{};
+    each_vector<T>(0, frequencies, [&](auto at) {
+      const Vector<T> cosine = at.load(cosines);
+      a += cosine * at.load(k0);
+      b += cosine * at.load(k1);
+      c += cosine * at.load(k2);
+      d += cosine * at.load(k3);
+    });
+    T sums[4];
+    sum_lanes_of_four<T>(a, b, c, d, sums);
+    for (long n = 0; n < 4 && u + n < units; ++n) out[u + n] = sums[n] + bias[u + n];
+  }
+}
+
 // Feature by feature, so that its waves stay in registers while the rows go by
 template <class T>
 void periodic_embedding_forward(const Operation& o, Worker& worker, long begin, long end) {
   const long inputs = o.argument[0].columns, embedded = o.argument[7].columns;
   const long features = o.argument[1].rows, frequencies = o.argument[1].columns;
   const long units = o.argument[4].columns, stride = features * frequencies;
-  const T *x = array<T>(o, 0), *bias = array<T>(o, 4);
+  const T* x = array<T>(o, 0);
   T *cosines = array<T>(o, 5), *sines = array<T>(o, 6), *out = array<T>(o, 7);
-  for (long i = begin; i < end; ++i) {
-    T* row = out + i * embedded;
-    for (long j = 0; j < features; ++j) {
-      for (long u = 0; u < units; ++u) *row++ = bias[j * units + u];
-      *row++ = x[i * inputs + j];
-    }
-    copy(x + i * inputs + features, row, inputs - features);
-  }
   T* const kernel = (T*)worker.scratch;
   for (long j = 0; j < features; ++j) {
-    transpose(array<T>(o, 3) + j * frequencies * units, frequencies, units, kernel);
-    each_vector<T>(0, frequencies, [=](auto at) {
-      const Vector<T> frequency = at.load(array<T>(o, 1) + j * frequencies);
-      const Vector<T> phase = at.load(array<T>(o, 2) + j * frequencies);
+    each_vector<T>(j * frequencies, (j + 1) * frequencies, [=](auto at) {
+      const Vector<T> frequency = at.load(array<T>(o, 1)), phase = at.load(array<T>(o, 2));
       for (long i = begin; i < end; ++i) {
-        const long offset = i * stride + j * frequencies;
         Vector<T> sine, cosine;
         sine_cosine<T>(frequency * x[i * inputs + j] + phase, sine, cosine);
-        at.store(cosines + offset, cosine);
-        at.store(sines + offset, sine);
-        T* sums = out + i * embedded + j * (units + 1);
-        for (long u = 0; u < units; ++u) {
-          sums[u] += sum_lanes<T>(cosine * at.load(kernel + u * frequencies));
-        }
+        at.store(cosines + i * stride, cosine);
+        at.store(sines + i * stride, sine);
       }
     });
+    transpose(array<T>(o, 3) + j * frequencies * units, frequencies, units, kernel);
+    for (long i = begin; i < end; ++i) {
+      T* row = out + i * embedded + j * (units + 1);
+      sum_waves(cosines + i * stride + j * frequencies, kernel, array<T>(o, 4) + j * units,
+                row, frequencies, units);
+      row[units] = x[i * inputs + j];
+    }
+  }
+  for (long i = begin; i < end; ++i) {
+    copy(x + i * inputs + features, out + i * embedded + features * (units + 1),
+         inputs - features);
   }
 }
 

@@ -82,6 +82,7 @@ def _by_feature(array):
 @compiled(
     "rows",
     writes="cosines sines out",
+    scratch="shift",
     check=_check_forward,
     x="rows inputs",
     frequencies="features frequencies",
@@ -91,19 +92,24 @@ def _by_feature(array):
     cosines="rows features frequencies",
     sines="rows features frequencies",
     out="rows embedded",
+    shift="embedded",
 )
-def periodic_embedding_forward(x, frequencies, phases, kernel, bias, cosines, sines, out):
+def periodic_embedding_forward(
+    x, frequencies, phases, kernel, bias, cosines, sines, out, shift
+):
     features, units = bias.shape
-    sums, numbers, rest = _parts(out, features, units)
     angles = cosines
-    np.multiply(x[:, :features, np.newaxis], frequencies, out=angles)
+    np.einsum("ij,jk->ijk", x[:, :features], frequencies, out=angles)
     np.add(angles, phases, out=angles)
     np.sin(angles, out=sines)
     np.cos(angles, out=cosines)
+    sums, numbers, rest = _parts(out, features, units)
     np.matmul(_by_feature(cosines), kernel, out=_by_feature(sums))
-    np.add(sums, bias, out=sums)
     np.copyto(numbers, x[:, :features])
     np.copyto(rest, x[:, features:])
+    shift.fill(0)  # of the numbers and of the others
+    np.copyto(_parts(shift[np.newaxis], features, units)[0], bias)
+    np.add(out, shift, out=out)
 
 
 @compiled(
@@ -147,7 +153,7 @@ def periodic_embedding_backward_parameters(
     np.einsum("ij,ijk->jk", x[:, :features], d_angles, out=d_frequencies)
     np.add.reduce(d_angles, axis=0, out=d_phases)
     np.matmul(cosines.transpose(1, 2, 0), _by_feature(d_sums), out=d_kernel)
-    np.add.reduce(d_sums, axis=0, out=d_bias)
+    np.einsum("ijk->jk", d_sums, out=d_bias)
 
 
 @compiled(
@@ -163,7 +169,8 @@ def periodic_embedding_backward_input(frequencies, d_angles, d_out, d_x):
     features = len(frequencies)
     _, d_numbers, d_rest = _parts(d_out, features, _units(features, d_out, d_x))
     np.einsum("ijk,jk->ij", d_angles, frequencies, out=d_x[:, :features])
-    np.add(d_x[:, :features], d_numbers, out=d_x[:, :features])
+    for j in range(features):
+        np.add(d_x[:, j], d_numbers[:, j], out=d_x[:, j])
     np.copyto(d_x[:, features:], d_rest)
 
 
@@ -212,7 +219,8 @@ def embedding_forward(x, kernel, starts, highest, places, out, work, unknown, ve
     """
     numbers = x.shape[1] - len(starts)
     codes = x[:, numbers:]
-    np.clip(codes, 0, highest, out=work)
+    for column, last in enumerate(highest.tolist()):
+        np.clip(codes[:, column], 0, last, out=work[:, column])
     np.floor(work, out=work)
     np.not_equal(work, codes, out=unknown)
     np.copyto(work, 0, where=unknown)

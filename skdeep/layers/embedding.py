@@ -27,7 +27,8 @@ class PeriodicEmbedding(Layer):
     of `n_outputs` + 1 columns. All of the four are trained, those of each feature for
     themselves, and drawn as in RealMLP: frequencies from a normal distribution with the
     standard deviation 2 pi `sigma`, phases from -pi to pi, kernels and biases from
-    -1 / sqrt(`n_frequencies`) to 1 / sqrt(`n_frequencies`). Weight decay acts on kernels.
+    -1 / sqrt(`n_frequencies`) to 1 / sqrt(`n_frequencies`). Weight decay acts on kernels;
+    RealMLP's acts on all four.
 
     Parameters
     ----------

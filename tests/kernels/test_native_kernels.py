@@ -419,6 +419,7 @@ def test_periodic_embeddings(instruction_set, dtype, n, features, rest, k, units
         "d_bias": np.empty((features, units), dtype),
         "d_x": np.empty((n, inputs), dtype),
         "work": np.empty(waves, dtype),
+        "shift": np.empty(embedded, dtype),
     }
     size = {name: np.abs(value).astype(float) for name, value in given.items()}
     turned = size["x"][:, :features, None] * size["frequencies"] + 4

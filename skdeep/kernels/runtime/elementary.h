@@ -218,20 +218,22 @@ template <class T>
 SKDEEP_INLINE void sine_cosine(Vector<T> x, Vector<T>& sine, Vector<T>& cosine) {
   using C = Constants<T>;
   const T turns_of_one = (T)0.63661977236758134308;  // 2 / pi
-  const Vector<T> whole = (x * turns_of_one + C::rounder) - C::rounder;
-  const Integers<T> turns = __builtin_convertvector(whole, Integers<T>);
+  const Vector<T> rounded = x * turns_of_one + C::rounder, whole = rounded - C::rounder;
   Vector<T> r = x;
 #pragma GCC unroll 4
   for (T part : C::half_pi) r = r - whole * part;
   const Vector<T> z = r * r;
   const Vector<T> s = r - r * z * trigonometric_series<T>(z, 3);
   const Vector<T> c = (T)1 - z * ((T)0.5 - z * trigonometric_series<T>(z, 4));
-  constexpr int to_sign = 8 * sizeof(T) - 2;
+  // The last bits of what was rounded are those of the turns: an odd number swaps the two,
+  // and the second bit is the sign of the sine, that of one turn more the cosine's.
+  const Integers<T> turns = (Integers<T>)rounded;
   const auto swap = (turns & 1) != 0;
   const Vector<T> first = swap ? c : s, second = swap ? s : c;
+  constexpr int to_sign = 8 * sizeof(T) - 2;
   sine = (Vector<T>)((Integers<T>)first ^ ((turns & 2) << to_sign));
   cosine = (Vector<T>)((Integers<T>)second ^ (((turns + 1) & 2) << to_sign));
-  if (any_lane<T>((Integers<T>)(absolute<T>(x) > C::most_angle))) {
+  if (any_above<T>(absolute<T>(x), C::most_angle)) {
     T angles[width<T>], sines[width<T>], cosines[width<T>];
     store(angles, x);
     store(sines, sine);

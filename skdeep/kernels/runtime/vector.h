@@ -161,6 +161,35 @@ SKDEEP_INLINE T sum_lanes(Vector<T> v) {
 #endif
 }
 
+// The sums of the lanes of four vectors, in fewer steps than one after the other
+template <class T>
+SKDEEP_INLINE void sum_lanes_of_four(Vector<T> a, Vector<T> b, Vector<T> c, Vector<T> d,
+                                     T* sums) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    const auto low = [](auto v, auto w) { return _mm512_unpacklo_ps((__m512)v, (__m512)w); };
+    const auto high = [](auto v, auto w) { return _mm512_unpackhi_ps((__m512)v, (__m512)w); };
+    const __m512 ac = low(a, c) + high(a, c), bd = low(b, d) + high(b, d);
+    const __m512 four = low(ac, bd) + high(ac, bd);  // of each quarter
+    const __m256 half = _mm512_castps512_ps256(four) + _mm512_extractf32x8_ps(four, 1);
+    _mm_storeu_ps(sums, _mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1));
+    return;
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const __m256 ab = _mm256_hadd_ps((__m256)a, (__m256)b);
+    const __m256 cd = _mm256_hadd_ps((__m256)c, (__m256)d);
+    const __m256 four = _mm256_hadd_ps(ab, cd);
+    _mm_storeu_ps(sums, _mm256_castps256_ps128(four) + _mm256_extractf128_ps(four, 1));
+    return;
+  }
+#endif
+  sums[0] = sum_lanes<T>(a);
+  sums[1] = sum_lanes<T>(b);
+  sums[2] = sum_lanes<T>(c);
+  sums[3] = sum_lanes<T>(d);
+}
+
 template <class T>
 SKDEEP_INLINE T largest_lane(Vector<T> v) {
 #if defined(__AVX512F__)
@@ -179,15 +208,19 @@ SKDEEP_INLINE T largest_lane(Vector<T> v) {
 #endif
 }
 
-// Whether a comparison holds in any lane.
+// Whether any lane is above a bound.
 template <class T>
-SKDEEP_INLINE bool any_lane(Integers<T> holds) {
+SKDEEP_INLINE bool any_above(Vector<T> v, T bound) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask((__m512i)holds);
-  else return _mm512_movepi64_mask((__m512i)holds);
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_cmp_ps_mask((__m512)v, (__m512)broadcast(bound), _CMP_GT_OQ);
+  } else {
+    return _mm512_cmp_pd_mask((__m512d)v, (__m512d)broadcast(bound), _CMP_GT_OQ);
+  }
 #else
-  long long words[sizeof holds / sizeof(long long)], any = 0;
-  __builtin_memcpy(words, &holds, sizeof holds);
+  const auto above = v > bound;
+  long long words[sizeof above / sizeof(long long)], any = 0;
+  __builtin_memcpy(words, &above, sizeof above);
   for (long long word : words) any |= word;
   return any;
 #endif
