@@ -195,6 +195,8 @@ class SimplexResponse:
     alpha + slope (threshold - margins) that are a distribution, times the cost.
     """
 
+    looks_beyond = 40
+
     def __init__(self, problem, alpha, sharpness):
         self.cost = problem.cost
         self.slope = min(sharpness, _SHARPEST) * problem.cost

@@ -2,11 +2,8 @@
 
 import numpy as np
 
-# Looks between both ends without a smaller derivative, after which only rounding is left.
-_PATIENCE = 3
 
-
-def zero_of_rising(derivative, *, tol=1e-14, max_iter=60):
+def zero_of_rising(derivative, *, beyond, tol=1e-14, max_iter=60):
     """The place beyond 0 where a derivative that rises is zero.
 
     That of a piecewise quadratic function is piecewise linear, so Newton's method finds
@@ -18,32 +15,31 @@ def zero_of_rising(derivative, *, tol=1e-14, max_iter=60):
         The derivative's value and its own derivative at a place. The value is below zero
         at 0.
 
+    beyond : int
+        The largest number of looks, from 1 on, that end without a place where the value
+        is above zero: then the next guess is the result.
+
     tol : float, default=1e-14
         The value that is small enough, relative to that at 0.
 
     max_iter : int, default=60
-        The largest number of places to look at.
+        The largest number of looks.
 
     Returns
     -------
     t : float
     """
     low, high, t = 0.0, np.inf, 1.0
-    least, nearest, waited = np.inf, t, 0
     enough = tol * abs(derivative(0.0)[0])
-    for _ in range(max_iter):
+    for looks in range(1, max_iter + 1):
         value, rate = derivative(t)
-        if abs(value) < least:
-            least, nearest, waited = abs(value), t, 0
-        elif 0 < low < high < np.inf:
-            waited += 1
-        if least <= enough or waited == _PATIENCE:
+        if abs(value) <= enough:
             break
         low, high = (t, high) if value < 0 else (low, t)
         if rate > 0 and low < (guess := t - value / rate) < high:
             t = guess
         else:
             t = 2 * t if np.isinf(high) else 0.5 * (low + high)
-        if np.isfinite(high) and high - low <= 1e-15 * high:
+        if looks >= beyond if np.isinf(high) else high - low <= 1e-15 * high:
             break
-    return nearest
+    return t

@@ -7,6 +7,7 @@ anywhere.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -38,6 +39,9 @@ class Response:
     slope: np.ndarray
     offset: np.ndarray | float = 0.0
     limit: np.ndarray | float = np.inf
+    # longer steps are guessed: to find their ends costs more than it brings, and at full
+    # precision they are rounding errors
+    looks_beyond: ClassVar[int] = 1
 
     def at(self, margins):
         """The dual variables, and which of them are inside their limits."""
@@ -151,7 +155,7 @@ def _length(problem, response, w, dw, db, margins, dm):
         slope, bend = along(t)
         return start + t * curvature + slope, curvature + bend
 
-    return zero_of_rising(derivative)
+    return zero_of_rising(derivative, beyond=response.looks_beyond)
 
 
 class _NormalEquations:
