@@ -3,6 +3,7 @@
 from skdeep.estimators.convnet import ConvNetClassifier, ConvNetRegressor
 from skdeep.estimators.mlp import MLPClassifier, MLPRegressor
 from skdeep.estimators.sequential import SequentialClassifier, SequentialRegressor
+from skdeep.estimators.tabular import TabularClassifier, TabularRegressor
 from skdeep.svm.linear_svm import LinearSVM
 from skdeep.svm.linear_svm_regressor import LinearSVMRegressor
 from skdeep.versions import __version__, show_versions
@@ -16,6 +17,8 @@ __all__ = [
     "MLPRegressor",
     "SequentialClassifier",
     "SequentialRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
     "__version__",
     "show_versions",
 ]

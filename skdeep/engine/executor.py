@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdeep.engine.threads import threads
+from skdeep.engine.threads import thread_limit, threads
 from skdeep.kernels import COMPILED, check_arguments, check_names, native
 
 # The compiled executor uses one thread below so many operations a step: a barrier of
@@ -207,7 +207,7 @@ class NativeProgram:
     def _n_threads(self):
         if self._program.cost < _SERIAL_COST:
             return 1
-        return native.extension.thread_limit()
+        return thread_limit()
 
 
 def _can_stand_for(array, other):

@@ -9,6 +9,8 @@ from functools import cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from skdeep.kernels import native
+
 #: More floating-point operations than these are worth several threads: they take some
 #: tenths of a millisecond.
 CUT_FLOPS = 1e7
@@ -55,6 +57,67 @@ class _Workers:
 _current = threading.local()
 
 
+def thread_limit():
+    """How many threads compiled programs may take that this thread runs."""
+    if not native.ENABLED or getattr(_current, "alone", False):
+        return 1
+    return native.extension.thread_limit()
+
+
+def side_by_side(function, items, stop):
+    """Call a function on each item, in as many threads as programs may take.
+
+    Each call has one thread for its programs, and for what runs on OpenMP: models that
+    know nothing of each other need no barriers. On two cores, two take as long as one.
+
+    Parameters
+    ----------
+    function : callable
+        Called with an item.
+
+    items : sequence
+        Begun in their order.
+
+    stop : threading.Event
+        Set where this thread is interrupted, or a call fails; calls that have begun
+        should end soon then. No other one begins.
+    """
+    count = min(thread_limit(), len(items))
+    if count <= 1:
+        with _openmp_alone():
+            for item in items:
+                function(item)
+        return
+    with ThreadPoolExecutor(count, "skdeep", _stay_alone) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            stop.set()
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _stay_alone():
+    _current.alone = True
+    for library in _libraries("openmp"):  # whose limit is one of each thread
+        library.set_num_threads(1)
+
+
+@contextmanager
+def _openmp_alone():
+    before = [(library, library.num_threads) for library in _libraries("openmp")]
+    for library, _ in before:
+        library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for library, number in before:
+            library.set_num_threads(number)
+
+
 class _SingleThreadedBLAS:
     """Holds the BLAS at one thread while any program runs.
 
@@ -73,7 +136,7 @@ class _SingleThreadedBLAS:
     @contextmanager
     def hold(self):
         """Yield the number of threads that the BLAS may use outside."""
-        libraries = _blas_libraries()
+        libraries = _libraries("blas")
         with self._lock:
             before = [library.num_threads for library in libraries]
             if not self._holders:
@@ -114,7 +177,7 @@ def _limit(library, number):
 
 def _start_worker():
     np.setbufsize(_BUFFER_ENTRIES)
-    for library in _blas_libraries():
+    for library in _libraries("blas"):
         if _limit_is_of_thread(library):
             _limit(library, 1)
 
@@ -130,8 +193,8 @@ single_threaded_blas = _blas.hold
 
 
 @cache
-def _blas_libraries():
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+def _libraries(user_api):
+    return ThreadpoolController().select(user_api=user_api).lib_controllers
 
 
 @contextmanager
