@@ -10,7 +10,6 @@ from skdeep.engine.threads import single_threaded_blas
 from skdeep.svm.solvers.certificate import certify, dual_guess
 from skdeep.svm.solvers.crammer_singer import (
     MulticlassProblem,
-    certify_multiclass,
     minimize_crammer_singer,
 )
 from skdeep.svm.solvers.hinge import Hinge
@@ -200,9 +199,8 @@ def measure_classes(X, codes, cost, coef, intercept, *, loss, free, joint, n_ite
         cost = units.cost(cost)
         if joint:
             problem = MulticlassProblem(prepared.X, codes, cost, len(w), free)
-            found = certify_multiclass(problem, *map(np.array, zip(*pairs, strict=True)))
-            *_, objective, _ = units.restore(0.0, 0.0, found.objective, 0.0)
-            return [Machine(w, b, objective, found.gap, n_iter)]
+            pair = map(np.array, zip(*pairs, strict=True))
+            return [_measure(problem, units, tuple(pair), w, b, n_iter)]
         machines = []
         for k, pair in enumerate(pairs):
             sign = np.where(codes == (k if len(w) > 1 else 1), 1.0, -1.0)

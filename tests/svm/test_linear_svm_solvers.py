@@ -11,7 +11,9 @@ from skdeep import LinearSVM, LinearSVMRegressor
 from skdeep.kernels import native
 from skdeep.svm.solvers import newton
 from skdeep.svm.solvers.certificate import best_intercept
+from skdeep.svm.solvers.crammer_singer import MulticlassProblem
 from skdeep.svm.solvers.hinge import Hinge, SquaredHinge
+from skdeep.svm.solvers.line_search import zero_of_rising
 from skdeep.svm.solvers.problem import Problem
 from skdeep.svm.solvers.solve import choose_solver
 
@@ -132,7 +134,86 @@ def test_a_looser_tol_takes_fewer_iterations_for_all_classes_at_once(many_classe
     )
 
 
+# --- line searches --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_line_search_ends_at_the_zero_however_far_it_is(seed):
+    generator = np.random.default_rng(seed)
+    corners = np.sort(generator.uniform(0, 100, 12))
+    rises = generator.uniform(0.01, 2, 13)
+
+    def value(t):  # a line from corner to corner
+        ends = np.concatenate([[0.0], corners, [np.inf]])
+        return float(rises @ np.clip(t - ends[:-1], 0, np.diff(ends)))
+
+    zero = float(generator.choice([0.01, 0.5, 1.0, 3.0, 40.0, 90.0, 1000.0]))
+
+    def derivative(t):
+        return value(t) - value(zero), rises[np.searchsorted(corners, t, side="right")]
+
+    assert zero_of_rising(derivative, beyond=60) == pytest.approx(zero, rel=1e-12)
+
+
 # --- many classes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tol", [1e-1, 1e-2, 1e-6])
+@pytest.mark.parametrize("C", [10.0, 100.0, 1000.0])
+def test_dear_errors_of_sparse_weighted_rows_of_three_classes_are_solved(C, tol):
+    X, y = make_classification(
+        109, 52, n_informative=4, n_classes=3, n_clusters_per_class=1, flip_y=0.1,
+        random_state=13,
+    )  # fmt: skip
+    weight = np.random.default_rng(13).uniform(0, 3, 109)
+    model = LinearSVM(C, multi_class="crammer_singer", optimizer="newton", tol=tol)
+    model.fit(sparse.csr_array(X), y, sample_weight=weight)
+    assert model.duality_gap_ <= tol
+
+
+@pytest.mark.parametrize(("seed", "C"), [(32, 100.0), (53, 10.0), (55, 100.0)])
+def test_rows_of_very_unequal_sizes_and_weights_are_solved_roughly(seed, C):
+    generator = np.random.default_rng(seed)
+    n, d = int(generator.integers(6, 60)), int(generator.integers(1, 40))
+    density, draw = generator.uniform(0.05, 0.6), generator.normal
+    X = sparse.random_array(
+        (n, d), density=density, rng=generator, format="csr", data_sampler=draw
+    )
+    X = X * 10.0 ** generator.integers(-2, 3)
+    y = generator.integers(0, 3, n)
+    weight = generator.uniform(0, 3, n) ** generator.integers(1, 6)
+    model = LinearSVM(C, multi_class="crammer_singer", tol=1e-2)
+    assert model.fit(X, y, sample_weight=weight).duality_gap_ <= 1e-2
+
+
+def test_what_classes_give_round_a_circle_is_balanced_without_losing_it():
+    """No two classes exchange anything, and the gifts are of very different sizes."""
+    codes, gifts = np.repeat(np.arange(3), 5), np.repeat([0.9, 0.1, 0.4], 5)
+    problem = MulticlassProblem(np.zeros((15, 1)), codes, np.ones(15), 3, True)
+    alpha = np.zeros((15, 3))
+    alpha[np.arange(15), codes] = 1 - gifts
+    alpha[np.arange(15), (codes + 1) % 3] = gifts
+    balanced = problem.feasible(alpha)
+    np.testing.assert_allclose(problem.balance(balanced), 0, atol=1e-8)
+    np.testing.assert_allclose(balanced.sum(axis=1), 1)
+    assert np.all(balanced >= 0)
+    assert balanced[np.arange(15), (codes + 1) % 3].sum() > 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_dual_variables_of_many_classes_are_balanced_and_zeros_stay(seed):
+    generator = np.random.default_rng(seed)
+    n, k = 60, 4
+    codes, cost = generator.integers(0, k, n), generator.uniform(0.1, 3, n)
+    problem = MulticlassProblem(np.zeros((n, 1)), codes, cost, k, True)
+    alpha = cost[:, None] * generator.dirichlet(np.full(k, 0.3), n)
+    balanced = problem.feasible(alpha)
+    assert np.all(balanced >= 0)
+    np.testing.assert_allclose(balanced.sum(axis=1), cost)
+    np.testing.assert_allclose(problem.balance(balanced), 0, atol=1e-8)
+    assert np.all(balanced[alpha == 0] == 0)
+    again = problem.feasible(balanced)
+    np.testing.assert_allclose(again, balanced, atol=1e-8)
 
 
 @pytest.mark.parametrize("multi_class", ["ovr", "crammer_singer"])

@@ -1,8 +1,8 @@
 """How far a solution is from the optimum, at most: a proof that needs no other solver.
 
-Every alpha with 0 <= alpha_i <= cost_i and sum_i sign_i alpha_i = 0 gives a lower bound
-of the objective; the duality gap is the distance from it to what was reached (Boyd and
-Vandenberghe 2004, "Convex optimization", section 5.5).
+Dual variables that are feasible give a lower bound of the objective; the duality gap is
+the distance from it to what was reached (Boyd and Vandenberghe 2004, "Convex
+optimization", section 5.5).
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Solution:
 
     Parameters
     ----------
-    w : ndarray of shape (d,)
+    w : ndarray of shape (d,) or (n_classes, d)
         The coefficients.
 
-    b : float
+    b : float or ndarray of shape (n_classes,)
         The intercept.
 
-    alpha : ndarray of shape (n_rows,)
+    alpha : ndarray of shape (n_rows,) or (n_rows, n_classes)
         The dual variables, feasible.
 
     objective : float
@@ -39,7 +39,7 @@ class Solution:
     """
 
     w: np.ndarray
-    b: float
+    b: float | np.ndarray
     alpha: np.ndarray
     objective: float
     gap: float
@@ -49,21 +49,21 @@ class Solution:
 def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     """Make the best of w and alpha, and measure the gap between them.
 
-    The intercept is replaced by the best one, but of a smooth loss, whose solvers have
-    found it with w; and alpha by the nearest that is feasible.
+    The intercept is replaced by the best one, where that is easily found; and alpha by
+    the nearest that is feasible.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or MulticlassProblem
         What is minimized.
 
-    w : ndarray of shape (d,)
+    w : ndarray of shape (d,) or (n_classes, d)
         The coefficients.
 
-    b : float
+    b : float or ndarray of shape (n_classes,)
         The intercept.
 
-    alpha : ndarray of shape (n_rows,)
+    alpha : ndarray of shape (n_rows,) or (n_rows, n_classes)
         The dual variables.
 
     n_iter : int, default=0
@@ -76,7 +76,7 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
     -------
     solution : Solution
     """
-    alpha = feasible(problem, alpha)
+    alpha = problem.feasible(alpha)
     v = problem.combine(alpha)
     return _measure(problem, w, b, alpha, v, n_iter, best_b)
 
@@ -84,22 +84,21 @@ def certify(problem, w, b, alpha, n_iter=0, *, best_b=True):
 def _measure(problem, w, b, alpha, v, n_iter, best_b=True):
     """The certificate with a feasible alpha that combines the rows to v."""
     margins = problem.margins(w, 0.0)
-    if best_b and problem.intercept and not problem.loss.is_smooth:
+    if best_b and problem.finds_intercept:
         b = best_intercept(problem, margins)
     dual = problem.dual(alpha, v)
     if dual < 0 and problem.constant == 0:
         alpha = _best_multiple(problem, alpha)
         dual = problem.dual(alpha, problem.combine(alpha))
-    if b:
-        margins = margins + problem.sign * b
+    margins = problem.shifted(margins, b)
     objective = problem.primal(w, b, margins)
     gap = max(objective - dual, 0.0)
-    return Solution(w, float(b), alpha, objective, gap / objective if gap else 0.0, n_iter)
+    return Solution(w, b, alpha, objective, gap / objective if gap else 0.0, n_iter)
 
 
 def consistent(problem, found):
     """The solution with the coefficients that its dual variables, made feasible, give."""
-    alpha = feasible(problem, found.alpha)
+    alpha = problem.feasible(found.alpha)
     w = problem.combine(alpha)
     return _measure(problem, w, found.b, alpha, w, found.n_iter)
 
@@ -125,49 +124,7 @@ def best_intercept(problem, margins):
     order = np.argsort(corners, kind="stable")
     corners, cost = corners[order], problem.cost[order]
     above = problem.sign[order] > 0
-    return problem.loss.best_corner(corners, cost, above, problem.pull[1])
-
-
-def feasible(problem, alpha):
-    """The dual variables within their bounds and, with an intercept, balanced.
-
-    The heavier sign's are shrunk, or the other's raised, until both signs have the same
-    sum.
-
-    Parameters
-    ----------
-    problem : Problem
-        What is minimized.
-
-    alpha : ndarray of shape (n_rows,)
-        Dual variables, nearly feasible.
-
-    Returns
-    -------
-    alpha : ndarray of shape (n_rows,)
-    """
-    limit = problem.limit
-    alpha = np.clip(alpha, 0.0, limit)
-    if not problem.intercept:
-        return alpha
-    above = problem.sign > 0
-    excess = problem.balance(alpha)
-    heavier = above if excess > 0 else ~above
-    excess = abs(excess)
-    # dual variables at their bounds stay there exactly, where the others can give enough
-    room = np.where(heavier, alpha, limit - alpha)
-    inside = (alpha > 0) & (alpha < limit)
-    for chosen, direction in (
-        (inside & heavier, -1.0),
-        (inside & ~heavier & np.isfinite(limit), 1.0),
-        (heavier, -1.0),
-    ):
-        total = room[chosen].sum()
-        if total > excess:
-            alpha[chosen] += direction * (excess / total) * room[chosen]
-            return alpha
-    alpha[heavier] = 0.0
-    return alpha
+    return float(problem.loss.best_corner(corners, cost, above, problem.pull[1]))
 
 
 def dual_guess(problem, w, b):
@@ -177,29 +134,28 @@ def dual_guess(problem, w, b):
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or MulticlassProblem
         What is minimized.
 
-    w : ndarray of shape (d,)
+    w : ndarray of shape (d,) or (n_classes, d)
         The coefficients.
 
-    b : float
+    b : float or ndarray of shape (n_classes,)
         The intercept.
 
     Returns
     -------
-    alpha : ndarray of shape (n_rows,)
+    alpha : ndarray of shape (n_rows,) or (n_rows, n_classes)
     """
-    distances = problem.threshold - problem.margins(w, b)
-    alpha = problem.loss.dual_variables(problem.cost, distances)
-    return _best_multiple(problem, feasible(problem, alpha))
+    alpha = problem.dual_variables(problem.threshold - problem.margins(w, b))
+    return _best_multiple(problem, problem.feasible(alpha))
 
 
 def _best_multiple(problem, alpha):
     """The multiple of feasible dual variables whose bound is the best."""
-    linear = float(problem.threshold @ alpha)
+    linear = float(np.vdot(problem.threshold, alpha))
     quadratic = linear - problem.dual(alpha, problem.combine(alpha))
     if quadratic <= 0:
         return alpha
     best = max(linear / (2 * quadratic), 0.0)
-    return alpha * min(best, problem.loss.steepest)
+    return problem.multiple(alpha, min(best, problem.loss.steepest))

@@ -2,32 +2,42 @@
 
 Minimize sum_k ||w_k||^2 / 2 + sum_i cost_i max_k (delta_ik + z_ik - z_iy) over W and b,
 where z_ik = x_i . w_k + b_k, y is row i's class and delta_ik is 0 for it and 1 for the
-others (Crammer and Singer 2001, equation 5). The dual variables of a row are a
-distribution over the classes, times its cost. The method of multipliers makes them the
-projection of a point to the simplex, whose derivative is known, and Newton's method with
-conjugate gradients minimizes what results.
+others (Crammer and Singer 2001, equation 5). A row has a margin z_iy - z_ik to each class,
+with delta_ik as its threshold. The dual variables of a row are a distribution over the
+classes, times its cost. The method of multipliers makes them the projection of a point to
+the simplex, whose derivative is known.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import issparse
 
-from skdeep.svm.solvers.certificate import FULL_PRECISION, Solution
-from skdeep.svm.solvers.interrupt import Interrupted, keeping
+from skdeep.svm.solvers.certificate import FULL_PRECISION, certify, consistent
+from skdeep.svm.solvers.conjugate_gradient import conjugate_gradients
+from skdeep.svm.solvers.hinge import Hinge
+from skdeep.svm.solvers.interrupt import keeping
 from skdeep.svm.solvers.newton import factorize
+from skdeep.svm.solvers.polish import EXACT, polish
+from skdeep.svm.solvers.problem import Objective
 
-_STEPS = 60
-_SHARPEST = 1e5
 # Newton systems up to this size are solved directly, where they are made fast enough.
 _DIRECT_SIZE = 800
 _DIRECT_ENTRIES = 1 << 23
-_EXACT = 1e-13
+# Rounding errors of margins, times the cost and this, are still small. A round that
+# leaves so little of the gap is sharp enough.
+_SHARPEST, _STEADY = 1e5, 1e-2
+# Steps that mend the balance of dual variables, before something rougher does.
+_MENDINGS = 30
+# Gaps below this differ by rounding errors only.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class MulticlassProblem:
-    """Rows with one of several classes each.
+class MulticlassProblem(Objective):
+    """Rows with one of several classes each; see `Problem`.
 
     Parameters
     ----------
@@ -52,93 +62,91 @@ class MulticlassProblem:
     cost: np.ndarray
     n_classes: int
     intercept: bool
+    loss: ClassVar[Hinge] = Hinge()
+    finds_intercept: ClassVar[bool] = False
 
-    @property
+    @cached_property
     def own(self):
         """1 in the column of each row's class, else 0."""
         return np.eye(self.n_classes)[self.codes]
 
-    def outputs(self, w, b):
-        """z, of shape (n, n_classes)."""
-        return self.X @ w.T + b
+    @cached_property
+    def threshold(self):
+        """Where the error to each class begins."""
+        return 1.0 - self.own
 
-    def coefficients(self, beta):
+    def margins(self, w, b):
+        """How far the output of a row's own class is above those of all classes."""
+        return self._above(self.X @ w.T + b)
+
+    def shifted(self, margins, b):
+        """The margins with intercepts, from those without."""
+        return margins + self._above(np.broadcast_to(b, margins.shape))
+
+    def _above(self, z):
+        return np.take_along_axis(z, self.codes[:, None], axis=1) - z
+
+    def errors(self, margins):
+        """The largest of a row's errors; that to its own class is zero."""
+        return (self.threshold - margins).max(axis=1)
+
+    def coefficients(self, alpha):
         """What each row adds to each w_k, as a factor of x: of shape (n, n_classes)."""
-        return self.cost[:, None] * self.own - beta
+        return self.cost[:, None] * self.own - alpha
 
-    def combine(self, coefficients):
-        """The W and the sums that belong to coefficients of the rows."""
-        sums = coefficients.sum(axis=0) * self.intercept
-        return (self.X.T @ coefficients).T, sums
+    def combine(self, alpha):
+        """The W that belongs to these dual variables."""
+        return (self.X.T @ self.coefficients(alpha)).T
 
+    def balance(self, alpha):
+        """What each class's rows give away less than it gets: with intercepts, zero."""
+        return self.coefficients(alpha).sum(axis=0) * self.intercept
 
-def certify_multiclass(problem, w, b, beta=None, n_iter=0):
-    """The objective and the duality gap of a solution.
+    def dual_variables(self, distances):
+        """The derivative of the costs: all of a row's with its largest error."""
+        return self.cost[:, None] * np.eye(self.n_classes)[distances.argmax(axis=1)]
 
-    Parameters
-    ----------
-    problem : MulticlassProblem
-        What is minimized.
+    def multiple(self, alpha, factor):
+        """Feasible dual variables of the other classes, times a factor from 0 to 1."""
+        own = self.cost[:, None] * self.own
+        return own + factor * (alpha - own)
 
-    w : ndarray of shape (n_classes, d)
-        The coefficients.
+    def feasible(self, alpha):
+        """The dual variables nearly as they are, with sums over rows as intercepts want.
 
-    b : ndarray of shape (n_classes,)
-        The intercepts.
+        Each class must get from other classes' rows as much as its own rows give away.
+        Where no change of what is there makes it so, what class k's rows give to class l,
+        and class l's to class k, are both made the smaller of the two.
+        """
+        if not self.intercept:
+            return alpha
+        mended = self._mended(alpha)
+        return self._exchanged(alpha) if mended is None else mended
 
-    beta : ndarray of shape (n, n_classes) or None, default=None
-        The dual variables; None for those of the largest errors.
+    def _mended(self, alpha):
+        """By factors for each class, which keep the rows' sums; None where none do it."""
+        cost = self.cost[:, None]
+        first = np.abs(self.balance(alpha)).max()
+        for _ in range(_MENDINGS):
+            sums = self.balance(alpha)  # class k lacks sums[k]
+            if np.abs(sums).max() <= 1e-9 * first + 1e-14 * cost.sum():
+                return alpha
+            if not np.all(np.isfinite(alpha)):
+                break
+            matrix = np.diag(alpha.sum(axis=0)) - alpha.T @ (alpha / cost)
+            change = np.linalg.lstsq(matrix, sums, rcond=None)[0]
+            change = change - (alpha @ change)[:, None] / cost
+            # a whole step mends it all; the largest that leaves nothing below zero
+            lowest = -float(np.min(change))
+            alpha = alpha * (1.0 + change * min(1.0, 0.9 / lowest if lowest > 0 else 1.0))
+        return None
 
-    n_iter : int, default=0
-        The iterations done, passed on.
-
-    Returns
-    -------
-    solution : Solution
-    """
-    delta = 1.0 - problem.own
-    reached = delta + problem.outputs(w, b)
-    own = np.take_along_axis(reached, problem.codes[:, None], axis=1)[:, 0]
-    errors = reached.max(axis=1) - own
-    objective = 0.5 * float(np.sum(w * w)) + float(problem.cost @ errors)
-    if beta is None:
-        worst = np.eye(problem.n_classes)[reached.argmax(axis=1)]
-        beta = problem.cost[:, None] * worst
-    beta = _balanced(problem, beta)
-    v, _ = problem.combine(problem.coefficients(beta))
-    dual = float(np.sum(delta * beta)) - 0.5 * float(np.sum(v * v))
-    if dual < 0:  # all variables at the own class give the bound zero
-        beta, dual = problem.cost[:, None] * problem.own, 0.0
-    gap = max(objective - dual, 0.0)
-    return Solution(w, b, beta, objective, gap / objective if gap else 0.0, n_iter)
-
-
-def _balanced(problem, beta):
-    """The dual variables nearly as they are, with sums over rows as intercepts want.
-
-    Each class must get from other classes' rows as much as its own rows give away.
-    Where no small change makes it so, what class k's rows give to class l, and class
-    l's to class k, are both made the smaller of the two.
-    """
-    if not problem.intercept:
-        return beta
-    # class k lacks sums[k]
-    _, sums = problem.combine(problem.coefficients(beta))
-    # multiply by factors near 1 that keep the rows' sums and mend those of the classes
-    cost = problem.cost[:, None]
-    matrix = np.diag(beta.sum(axis=0)) - beta.T @ (beta / cost)
-    change = np.linalg.lstsq(matrix, sums, rcond=None)[0]
-    factor = 1.0 + change - (beta @ change)[:, None] / cost
-    mended = beta * factor
-    left = np.abs(problem.combine(problem.coefficients(mended))[1]).max()
-    if factor.min() >= 0 and left <= 1e-9 * np.abs(sums).max() + 1e-14 * cost.sum():
-        return mended
-    own = problem.own
-    given = beta * (1.0 - own)
-    flow = own.T @ given  # from the rows of class k to class l
-    scale = np.minimum(flow, flow.T) / np.where(flow > 0, flow, 1.0)
-    given *= scale[problem.codes]
-    return given + own * (problem.cost - given.sum(axis=1))[:, None]
+    def _exchanged(self, alpha):
+        given = alpha * (1.0 - self.own)
+        flow = self.own.T @ given  # from the rows of class k to class l
+        scale = np.minimum(flow, flow.T) / np.where(flow > 0, flow, 1.0)
+        given *= scale[self.codes]
+        return given + self.own * (self.cost - given.sum(axis=1))[:, None]
 
 
 def minimize_crammer_singer(problem, *, tol, max_iter):
@@ -162,181 +170,174 @@ def minimize_crammer_singer(problem, *, tol, max_iter):
         Its `w` is of shape (n_classes, d), its `b` of (n_classes,) and its `alpha`, the
         dual variables, of (n, n_classes).
     """
-    exact = tol <= FULL_PRECISION
-    k, d = problem.n_classes, problem.X.shape[1]
-    w, b = np.zeros((k, d)), np.zeros(k)
-    beta = np.repeat(problem.cost[:, None] / k, k, axis=1)
-    best = certify_multiclass(problem, w, b, problem.cost[:, None] * problem.own)
-    sharpness, steps, waited, last = 1.0, 0, 0, np.inf
-    while steps < max_iter and waited < 4:
-        smoothed = _Smoothed(problem, beta, sharpness)
-        limit = min(_STEPS, max_iter - steps)
-        with keeping(best):
-            w, b, beta, n = smoothed.minimize(w, b, limit)
-        steps += max(n, 1)
-        if not exact:  # what stops here must be what its dual variables give
-            beta = _balanced(problem, beta)
-            w, _ = problem.combine(problem.coefficients(beta))
-        found = certify_multiclass(problem, w, b, beta, steps)
-        waited = 0 if found.gap < 0.5 * last or sharpness < _SHARPEST else waited + 1
-        last = found.gap
-        if found.gap <= best.gap:
-            best = found
-        if found.gap <= (_EXACT if exact else tol):
-            break
-        sharpness = min(10 * sharpness, _SHARPEST)
-    return Solution(best.w, best.b, best.alpha, best.objective, best.gap, steps)
-
-
-class _Smoothed:
-    """One round: the cost whose derivative is a projection to the simplex."""
-
-    def __init__(self, problem, beta, sharpness):
-        self.problem = problem
-        self.slope = sharpness * problem.cost
-        self.offset = beta + self.slope[:, None] * (1.0 - problem.own)
-
-    def respond(self, z):
-        """The dual variables at outputs z, and which of them are above zero."""
-        return project_to_simplex(self.offset + self.slope[:, None] * z, self.problem.cost)
-
-    def minimize(self, w, b, max_iter):
-        problem = self.problem
-        z = problem.outputs(w, b)
-        beta, inside = self.respond(z)
-        best, n_iter = np.inf, 0
-        try:
-            while n_iter < max_iter:
-                v, sums = problem.combine(problem.coefficients(beta))
-                size = np.linalg.norm(w - v) / (
-                    np.linalg.norm(w) + np.linalg.norm(v) or 1.0
+    k, own = problem.n_classes, problem.cost[:, None] * problem.own
+    with np.errstate(all="ignore"):
+        zero = certify(problem, np.zeros((k, problem.n_columns)), np.zeros(k), own)
+        found, goals = zero, {EXACT if tol <= FULL_PRECISION else tol, EXACT}
+        for goal in sorted(goals, reverse=True):
+            left = max_iter - found.n_iter
+            options = {"smooth": SimplexResponse, "steady": _STEADY}
+            with keeping(found):
+                found = polish(
+                    problem, found, sharpness=1.0, max_iter=left, tol=goal, **options
                 )
-                size = max(size, np.abs(sums).sum() / problem.cost.sum())
-                if size <= 1e-14 or (size < 1e-10 and size > 0.5 * best):
-                    break
-                best = min(best, size)
-                dw, db = self._step(v - w, sums, inside, max(min(0.05, size), 1e-15 / size))
-                dz = problem.outputs(dw, db)
-                length = self._line_search(w, dw, z, dz)
-                w, b = w + length * dw, b + length * db
-                z = problem.outputs(w, b)
-                before = inside
-                beta, inside = self.respond(z)
-                n_iter += 1
-                if (
-                    abs(length - 1) < 1e-6
-                    and self.direct
-                    and np.array_equal(inside, before)
-                ):
-                    break  # the minimum of this piece, up to rounding
-        except KeyboardInterrupt as interrupt:
-            found = certify_multiclass(problem, w, b, beta, n_iter)
-            raise Interrupted(found) from interrupt
-        return w, b, beta, n_iter
+            with keeping(found):
+                same = consistent(problem, found)
+            if same.gap <= goal:
+                return same
+    return same if same.gap <= max(found.gap, _ROUNDING) else found
 
-    def _step(self, right_w, right_b, inside, accuracy):
-        """Solve the Newton system; rows with one class do not bend the cost."""
+
+class SimplexResponse:
+    """The dual variables as a function of the margins, with the loss smoothed.
+
+    The method of multipliers makes those of a row the nearest to
+    alpha + slope (threshold - margins) that are a distribution, times the cost.
+    """
+
+    looks_beyond = 40
+
+    def __init__(self, problem, alpha, sharpness):
+        self.cost = problem.cost
+        self.slope = min(sharpness, _SHARPEST) * problem.cost
+        self._offset = alpha + self.slope[:, None] * problem.threshold
+
+    def at(self, margins):
+        """The dual variables, and which of them are above zero."""
+        return project_to_simplex(self._offset - self.slope[:, None] * margins, self.cost)
+
+    def along(self, margins, change):
+        """What the cost's slope and curvature are where margins have changed t times so."""
+
+        def at(t):
+            alpha, inside = self.at(margins + t * change)
+            count = np.maximum(inside.sum(axis=1), 1)
+            bent = np.where(inside, change, 0.0)
+            bend = np.sum(bent * bent, axis=1) - bent.sum(axis=1) ** 2 / count
+            return -float(np.vdot(alpha, change)), float(self.slope @ bend)
+
+        return at
+
+    def system(self, problem):
+        """The Newton systems of a search."""
+        return _NewtonSystems(problem, self.slope)
+
+
+class _NewtonSystems:
+    """The steps of one search; rows with one class above zero do not bend the cost.
+
+    What row i adds is the product of x_i x_i' with the projection to the sum zero among
+    the classes above zero, which is its own square: a sum of squares in all.
+    """
+
+    def __init__(self, problem, slope):
+        self._problem, self._slope = problem, slope
+        self.exact = True
+
+    def step(self, w, v, slope_b, inside, accuracy, rounding):
+        """The step to where w = v and the slopes of b are zero on this piece."""
         rows = np.flatnonzero(inside.sum(axis=1) > 1)
-        part, mask = self.problem.X[rows], inside[rows].astype(np.float64)
-        size = right_w.size + right_b.size
-        self.direct = size <= _DIRECT_SIZE and size * mask.size <= _DIRECT_ENTRIES
-        if self.direct:
-            return self._direct_step(right_w, right_b, rows, part, mask)
-        return self._iterative_step(right_w, right_b, rows, part, mask, accuracy)
+        right = np.hstack([v - w, -slope_b[:, None]])
+        count = np.count_nonzero(inside[rows]) - len(rows)
+        part, mask = self._problem.X[rows], inside[rows].astype(np.float64)
+        self.exact = True
+        if 0 < count <= min(right.size, _DIRECT_SIZE):
+            step = self._row_step(right, rows, part, inside[rows])
+        elif right.size <= _DIRECT_SIZE and right.size * mask.size <= _DIRECT_ENTRIES:
+            step = self._column_step(right, rows, part, mask)
+        else:
+            self.exact = False
+            step = self._iterative_step(right, rows, part, mask, max(accuracy, rounding))
+        # intercepts may all move together: they do not
+        db = (step[:, -1] - step[:, -1].mean()) * self._problem.intercept
+        return step[:, :-1], db
 
-    def _direct_step(self, right_w, right_b, rows, part, mask):
-        """By Cholesky's method.
+    def _row_step(self, right, rows, part, inside):
+        """One equation for each class above zero of a row, but the first of these.
 
-        What row i adds is the product of x_i x_i' with the projection to the sum zero
-        among the classes inside, which is its own square: a sum of squares in all.
+        With the differences D of these classes to the first and r the right-hand side of
+        W: (D D' * (1/S + X X')) q - D db = (D * X r) 1, D' q as b wants it, and
+        dW = r - (D q)' X. It stays accurate for slopes of any size.
         """
-        k, d = right_w.shape
-        extended = np.ones((len(rows), d + 1))
-        extended[:, :d] = part.toarray() if issparse(part) else part
-        extended *= np.sqrt(self.slope[rows])[:, None]
+        first = inside.argmax(axis=1)
+        others = inside.copy()
+        others[np.arange(len(rows)), first] = False
+        place, number = np.nonzero(others)
+        identity = np.eye(len(right))
+        difference = identity[number] - identity[first[place]]
+        gram = part @ part.T
+        gram = gram.toarray() if issparse(part) else gram
+        gram[np.diag_indices(len(rows))] += 1.0 / self._slope[rows]
+        kernel = (difference @ difference.T) * gram[np.ix_(place, place)]
+        factor = factorize(kernel)
+        rest = right[:, :-1]
+        q = factor(np.sum(difference * (part @ rest.T)[place], axis=1))
+        step = right.copy()
+        if self._problem.intercept:
+            ones = factor(difference)
+            missing = right[:, -1] - difference.T @ q
+            step[:, -1] = _along_bends(difference.T @ ones, missing, self._slope.mean())
+            q += ones @ (step[:, -1] - step[:, -1].mean())
+        weights = np.zeros(inside.shape)
+        np.add.at(weights, place, q[:, None] * difference)
+        step[:, :-1] -= (part.T @ weights).T
+        return step
+
+    def _column_step(self, right, rows, part, mask):
+        """One equation for each column and class."""
+        k, columns = right.shape
+        extended = np.ones((len(rows), columns))
+        extended[:, :-1] = part.toarray() if issparse(part) else part
+        extended *= np.sqrt(self._slope[rows])[:, None]
         counts = mask.sum(axis=1)[:, None, None]
         projections = (
             mask[:, :, None] * np.eye(k) - mask[:, :, None] * mask[:, None] / counts
         )
         root = projections[:, :, :, None] * extended[:, None, None, :]
-        root = root.reshape(-1, k * (d + 1))
+        root = root.reshape(-1, k * columns)
         matrix = root.T @ root
-        ridge = np.ones((k, d + 1))
-        # intercepts may all move together, and do not move where nothing bends
-        ridge[:, d] = 1e-12 * float(self.slope.mean()) if self.problem.intercept else np.inf
-        ridge = np.where(np.isinf(ridge), 1e300, ridge).ravel()
-        matrix[np.diag_indices(len(matrix))] += ridge
-        right = np.hstack([right_w, right_b[:, None]]).ravel()
-        step = factorize(matrix)(right).reshape(k, d + 1)
-        return step[:, :d], (step[:, d] - step[:, d].mean()) * self.problem.intercept
+        ridge = np.ones((k, columns))
+        # intercepts do not move where nothing bends
+        free = self._problem.intercept
+        ridge[:, -1] = 1e-12 * float(self._slope.mean()) if free else 1e300
+        matrix[np.diag_indices(len(matrix))] += ridge.ravel()
+        return factorize(matrix)(right.ravel()).reshape(k, columns)
 
-    def _iterative_step(self, right_w, right_b, rows, part, mask, accuracy):
-        """By conjugate gradients."""
-        problem = self.problem
-        slope = self.slope[rows, None]
+    def _iterative_step(self, right, rows, part, mask, tol):
+        """By conjugate gradients, with the diagonal as preconditioner."""
+        slope = self._slope[rows, None]
         counts = mask.sum(axis=1, keepdims=True)
-        free = float(problem.intercept)
+        free = float(self._problem.intercept)
 
-        def apply(dw, db):
-            dz = mask * (part @ dw.T + db)
+        def apply(step):
+            dz = mask * (part @ step[:, :-1].T + step[:, -1])
             dz = slope * (dz - mask * (dz.sum(axis=1, keepdims=True) / counts))
-            return dw + (part.T @ dz).T, dz.sum(axis=0) * free
+            product = np.empty_like(step)
+            product[:, :-1] = step[:, :-1] + (part.T @ dz).T
+            product[:, -1] = dz.sum(axis=0) * free
+            return product
 
-        # the diagonal; the intercepts' mean is not determined, and stays
         share = slope * mask * (1.0 - 1.0 / counts)
         squares = part.multiply(part).tocsr() if issparse(part) else part * part
-        inverse_w = 1.0 / (1.0 + np.asarray(squares.T @ share).T)
-        diagonal_b = share.sum(axis=0)
-        usual = float(self.slope.mean())
-        inverse_b = free / np.where(diagonal_b > 0, diagonal_b, usual)
-        dw, db = np.zeros_like(right_w), np.zeros_like(right_b)
-        residual_w, residual_b = right_w.copy(), right_b * free
-        zw, zb = inverse_w * residual_w, inverse_b * residual_b
-        pw, pb = zw.copy(), zb.copy()
-        rho = first = float(np.sum(residual_w * zw) + residual_b @ zb)
-        for _ in range(500):
-            if rho <= accuracy**2 * first or rho <= 0:
-                break
-            qw, qb = apply(pw, pb)
-            curvature = float(np.sum(pw * qw) + pb @ qb)
-            if curvature <= 1e-300:
-                break
-            step = rho / curvature
-            dw += step * pw
-            db += step * pb
-            residual_w -= step * qw
-            residual_b -= step * qb
-            zw, zb = inverse_w * residual_w, inverse_b * residual_b
-            rho, before = float(np.sum(residual_w * zw) + residual_b @ zb), rho
-            pw, pb = zw + (rho / before) * pw, zb + (rho / before) * pb
-        return dw, db - db.mean()
+        inverse = np.empty_like(right)
+        inverse[:, :-1] = 1.0 / (1.0 + (squares.T @ share).T)
+        # the intercepts' mean is not determined, and stays
+        bends = share.sum(axis=0)
+        inverse[:, -1] = free / np.where(bends > 0, bends, float(self._slope.mean()))
+        step, _ = conjugate_gradients(
+            apply, np.zeros_like(right), right, lambda r: inverse * r, tol=tol
+        )
+        return step
 
-    def _line_search(self, w, dw, z, dz):
-        """The length where the derivative, which rises, changes its sign."""
-        problem = self.problem
-        along, curvature = float(np.sum(w * dw)), float(np.sum(dw * dw))
-        pull = float(problem.cost @ np.take_along_axis(dz, problem.codes[:, None], 1)[:, 0])
 
-        def derivative(t):
-            beta, inside = self.respond(z + t * dz)
-            count = np.maximum(inside.sum(axis=1), 1)
-            bent = np.where(inside, dz, 0.0)
-            bend = np.sum(bent * bent, axis=1) - bent.sum(axis=1) ** 2 / count
-            rate = curvature + float(self.slope @ bend)
-            return along + t * curvature - pull + float(np.sum(beta * dz)), rate
-
-        low, high, t = 0.0, np.inf, 1.0
-        start = abs(derivative(0.0)[0])
-        for _ in range(40):
-            value, rate = derivative(t)
-            if abs(value) <= 1e-12 * start:
-                break
-            low, high = (t, high) if value < 0 else (low, t)
-            if rate > 0 and low < (guess := t - value / rate) < high:
-                t = guess
-            else:
-                t = 2 * t if np.isinf(high) else 0.5 * (low + high)
-        return t
+def _along_bends(matrix, right, usual):
+    """Solve for a step; where nothing bends, as for groups of classes that no row
+    compares, it is the slope over a usual number."""
+    if not np.all(np.isfinite(matrix)):
+        return np.full(len(right), np.nan)
+    values, directions = np.linalg.eigh(matrix)
+    values = np.where(values > 1e-12 * values[-1], values, usual)
+    return directions @ ((directions.T @ right) / values)
 
 
 def project_to_simplex(points, size):

@@ -7,6 +7,7 @@ anywhere.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
@@ -14,6 +15,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from skdeep.svm.solvers.certificate import certify
 from skdeep.svm.solvers.conjugate_gradient import solve_on_hyperplane
 from skdeep.svm.solvers.interrupt import Interrupted
+from skdeep.svm.solvers.line_search import zero_of_rising
 from skdeep.svm.solvers.problem import weighted_gram
 
 # Systems of sparse rows above this size are solved by conjugate gradients.
@@ -37,6 +39,9 @@ class Response:
     slope: np.ndarray
     offset: np.ndarray | float = 0.0
     limit: np.ndarray | float = np.inf
+    # longer steps are guessed: to find their ends costs more than it brings, and at full
+    # precision they are rounding errors
+    looks_beyond: ClassVar[int] = 1
 
     def at(self, margins):
         """The dual variables, and which of them are inside their limits."""
@@ -44,22 +49,36 @@ class Response:
         inside = (u > 0) & (u < self.limit)
         return np.clip(u, 0.0, self.limit), inside
 
+    def along(self, margins, change):
+        """What the cost's slope and curvature are where margins have changed t times so."""
+        bends = self.slope * change * change
+
+        def at(t):
+            u, inside = self.at(margins + t * change)
+            return -float(u @ change), float(bends[inside].sum())
+
+        return at
+
+    def system(self, problem):
+        """The Newton systems of a search."""
+        return _NormalEquations(problem, self)
+
 
 def minimize_newton(problem, response, w, b, *, max_iter):
     """Minimize ||w||^2 / 2 plus a cost whose derivative by the margins is -response.
 
     Parameters
     ----------
-    problem : Problem
-        The rows and signs.
+    problem : Problem or MulticlassProblem
+        The rows and their signs or classes.
 
-    response : Response
+    response : Response or SimplexResponse
         The derivative of the cost.
 
-    w : ndarray of shape (d,)
+    w : ndarray of shape (d,) or (n_classes, d)
         Where to begin.
 
-    b : float
+    b : float or ndarray of shape (n_classes,)
         The intercept to begin with.
 
     max_iter : int
@@ -67,18 +86,16 @@ def minimize_newton(problem, response, w, b, *, max_iter):
 
     Returns
     -------
-    w : ndarray of shape (d,)
-    b : float
-    u : ndarray of shape (n_rows,)
+    w : ndarray
+    b : float or ndarray
+    u : ndarray
         The dual variables at the end.
     n_iter : int
         The steps done.
     """
-    system = _NormalEquations(problem, response)
+    system = response.system(problem)
     margins = problem.margins(w, b)
     u, inside = response.at(margins)
-    # a step's error in the margins is up to so many times larger in the gradient
-    stiffness = 1.0 + float(np.max(response.slope)) * float(problem.squared_norms.max())
     best, before, care, waited = np.inf, np.inf, 1.0, 0
     n_iter = 0
     try:
@@ -95,11 +112,10 @@ def minimize_newton(problem, response, w, b, *, max_iter):
             care = 0.1 * care if size > 0.3 * before else min(10 * care, 1.0)
             best, before = min(best, size), size
             piece = inside, u > 0
-            accuracy = care * min(0.05, size) / np.sqrt(stiffness)
-            accuracy = max(accuracy, 0.1 * enough / (size * stiffness))
-            dw, db = system.step(w, b, v, slope_b, u, inside, accuracy=accuracy)
+            accuracy, rounding = care * min(0.05, size), 0.1 * enough / size
+            dw, db = system.step(w, v, slope_b, inside, accuracy, rounding)
             dm = problem.margins(dw, db)
-            length = _line_search(problem, response, w, dw, db, margins, dm)
+            length = _length(problem, response, w, dw, db, margins, dm)
             w, b = w + length * dw, b + length * db
             # the product anew from time to time, before rounding errors add up
             margins = margins + length * dm if n_iter % 4 != 3 else problem.margins(w, b)
@@ -123,41 +139,23 @@ def _relative_gradient(problem, w, v, slope_b, u):
     """The gradient's size, and the size that rounding errors may give it."""
     scale = np.linalg.norm(w) + np.linalg.norm(v) or 1.0
     norms = problem.repeated(np.sqrt(problem.squared_norms))
-    floor = np.finfo(float).eps * float(u @ norms) / scale
+    floor = np.finfo(float).eps * float(np.sum(u.T @ norms)) / scale
     total = float(u.sum()) or 1.0
-    return max(np.linalg.norm(w - v) / scale, abs(slope_b) / total), floor
+    slope = float(np.sum(np.abs(slope_b)))
+    return max(np.linalg.norm(w - v) / scale, slope / total), floor
 
 
-def _line_search(problem, response, w, dw, db, margins, dm):
-    """The step length where the cost along a line is least.
-
-    Its derivative is piecewise linear and rises, so Newton's method finds the zero in
-    a few steps; a bracket keeps it from going round in circles.
-    """
-    along = float((w - problem.pull[0]) @ dw) - problem.pull[1] * db
-    curvature = float(dw @ dw)
-    slopes = response.slope * dm * dm
+def _length(problem, response, w, dw, db, margins, dm):
+    """The length of a step where the cost along it is least."""
+    start = float(np.vdot(w - problem.pull[0], dw)) - float(np.sum(problem.pull[1] * db))
+    curvature = float(np.vdot(dw, dw))
+    along = response.along(margins, dm)
 
     def derivative(t):
-        u, inside = response.at(margins + t * dm)
-        return along + t * curvature - float(u @ dm), curvature + float(
-            slopes[inside].sum()
-        )
+        slope, bend = along(t)
+        return start + t * curvature + slope, curvature + bend
 
-    low, high, t = 0.0, np.inf, 1.0
-    start = abs(derivative(0.0)[0])
-    for _ in range(60):
-        value, rate = derivative(t)
-        if abs(value) <= 1e-14 * start:
-            return t
-        low, high = (t, high) if value < 0 else (low, t)
-        if rate > 0 and low < (guess := t - value / rate) < high:
-            t = guess
-        else:
-            t = 2 * t if np.isinf(high) else 0.5 * (low + high)
-        if high - low <= 1e-15 * high:
-            break
-    return t
+    return zero_of_rising(derivative, beyond=response.looks_beyond)
 
 
 class _NormalEquations:
@@ -169,10 +167,31 @@ class _NormalEquations:
 
     def __init__(self, problem, response):
         self._problem, self._slope = problem, response.slope
+        # an error of a step in the margins is up to so many times larger in the gradient
+        self._stiffness = 1.0 + float(np.max(response.slope)) * float(
+            problem.squared_norms.max()
+        )
         self._inside = None
         self.exact = True
 
-    def step(self, w, b, v, slope_b, u, inside, accuracy):
+    def step(self, w, v, slope_b, inside, accuracy, rounding):
+        """The step to where w = v and the slope of b is zero on this piece of the cost.
+
+        Parameters
+        ----------
+        w, v : ndarray of shape (d,)
+            The coefficients, and those that the dual variables give.
+
+        slope_b : float
+            The derivative of the cost by b.
+
+        inside : ndarray of bool of shape (n_rows,)
+            The rows that bend the cost.
+
+        accuracy, rounding : float
+            The error of the gradient that is small enough, relative to the gradient, and
+            what rounding makes it in any case.
+        """
         problem = self._problem
         self.exact = True
         rows = np.flatnonzero(inside)
@@ -183,7 +202,8 @@ class _NormalEquations:
         sign, slope = problem.sign[rows], self._slope[rows]
         small = min(len(rows), problem.n_columns)
         if problem.sparse and small > DIRECT_SIZE:
-            return self._iterative_step(w, v, slope_b, rows, sign, slope, accuracy)
+            tol = max(accuracy / np.sqrt(self._stiffness), rounding / self._stiffness)
+            return self._iterative_step(w, v, slope_b, rows, sign, slope, tol)
         if len(rows) <= problem.n_columns:
             return self._row_step(w, v, slope_b, rows, sign, slope)
         return self._column_step(w, v, slope_b, inside)
@@ -243,7 +263,7 @@ class _NormalEquations:
         db = (-slope_b - float(q.sum())) / float(ones.sum())
         return rest - part.T @ (q + db * ones), db
 
-    def _iterative_step(self, w, v, slope_b, rows, sign, slope, accuracy):
+    def _iterative_step(self, w, v, slope_b, rows, sign, slope, tol):
         self.exact = False
         part = self._problem.take(rows)
         rest = v - w
@@ -256,7 +276,7 @@ class _NormalEquations:
             part @ rest,
             total=-slope_b if self._problem.intercept else None,
             diagonal=diagonal,
-            tol=accuracy,
+            tol=tol,
         )
         return rest - transposed @ q, -c
 
@@ -264,8 +284,11 @@ class _NormalEquations:
 def factorize(matrix):
     """A function that solves equations with a positive definite matrix, scaled first.
 
-    Where rounding errors have made it indefinite, its diagonal is raised a little.
+    Where rounding errors have made it indefinite, its diagonal is raised a little; where
+    it is not finite, nor is any solution.
     """
+    if not np.all(np.isfinite(matrix)):
+        return lambda right: np.full_like(right, np.nan)
     scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     scaled = matrix * scale * scale[:, None]
     ridge = 0.0
@@ -276,4 +299,8 @@ def factorize(matrix):
             break
         except LinAlgError:
             ridge = max(100 * ridge, 1e-15)
-    return lambda right: scale * cho_solve(factor, scale * right, check_finite=False)
+
+    def solve(right):  # a vector, or columns
+        return (scale * cho_solve(factor, (scale * right.T).T, check_finite=False).T).T
+
+    return solve

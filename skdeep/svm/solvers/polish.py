@@ -35,12 +35,20 @@ _PATIENCE, _HOPELESS = 12, 1e14
 _FEW_ROWS = 200
 
 
-def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
+def smoothed_hinge(problem, alpha, sharpness):
+    """The hinge loss, smoothed around dual variables."""
+    slope = sharpness * problem.cost
+    return Response(problem.threshold, slope, alpha, problem.cost)
+
+
+def polish(
+    problem, start, *, sharpness, max_iter, tol=EXACT, smooth=smoothed_hinge, steady=0.0
+):
     """Bring a solution of the hinge loss to full precision.
 
     Parameters
     ----------
-    problem : Problem
+    problem : Problem or MulticlassProblem
         What is minimized; its loss is a hinge.
 
     start : Solution
@@ -55,6 +63,13 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
 
     tol : float, default=1e-13
         The relative duality gap to stop at.
+
+    smooth : callable, default=smoothed_hinge
+        Makes the response of the smoothed loss from the problem, dual variables and the
+        sharpness.
+
+    steady : float, default=0.0
+        A round that leaves less than this share of the gap is sharp enough for the next.
 
     Returns
     -------
@@ -74,8 +89,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
     sharpness = min(sharpness, 1e3 * enough)
     steps, waited = 0, 0
     while steps < max_iter and waited < patience:
-        slope = sharpness * problem.cost
-        response = Response(problem.threshold, slope, alpha, problem.cost)
+        response = smooth(problem, alpha, sharpness)
         with keeping(best or start):
             w, b, alpha, n = minimize_newton(
                 problem, response, w, b, max_iter=min(max_iter - steps, _STEPS)
@@ -84,6 +98,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
         found = certify(problem, w, b, alpha, start.n_iter + steps)
         improved = found.gap < 0.5 * least or sharpness <= enough
         waited = 0 if improved else waited + 1
+        fast = found.gap < steady * least < np.inf
         least = min(least, found.gap)
         if least < _GOOD:
             patience = 3
@@ -92,7 +107,7 @@ def polish(problem, start, *, sharpness, max_iter, tol=EXACT):
             # full precision is that of dual variables, too
             if found.gap <= tol and (sharpness > enough or tol > EXACT):
                 break
-        sharpness = min(20 * sharpness, _SHARPEST)
+        sharpness = sharpness if fast else min(20 * sharpness, _SHARPEST)
     # of two good ones the polished one has dual variables exactly at their bounds
     if best is None or best.gap > max(start.gap, _GOOD, rounding):
         best = start

@@ -15,8 +15,49 @@ _BLOCK_ENTRIES = 1 << 17
 _LARGE = 1 << 19
 
 
+class Objective:
+    """What machines of two classes, of many, and of a regression have in common.
+
+    Half the squared norm of w, and a loss of the rows' errors, as far as margins are
+    below their thresholds.
+    """
+
+    pull = (0.0, 0.0)
+    constant = 0.0
+
+    @property
+    def n_columns(self):
+        return self.X.shape[1]
+
+    @property
+    def sparse(self):
+        return issparse(self.X)
+
+    @cached_property
+    def squared_norms(self):
+        """|x_i|^2 of the rows of X."""
+        return row_norms(self.X, squared=True)
+
+    def repeated(self, z):
+        """A number of each row of X for all rows that it stands for."""
+        return z
+
+    def primal(self, w, b, margins):
+        """The objective at w and b with these margins."""
+        errors = self.errors(margins)
+        linear = self.constant - float(np.sum(self.pull[0] * w))
+        linear -= float(np.sum(self.pull[1] * b))
+        cost = float(self.cost @ self.loss.of(errors))
+        return 0.5 * float(np.vdot(w, w)) + linear + cost
+
+    def dual(self, alpha, v):
+        """The dual objective at an alpha that is feasible and combines the rows to v."""
+        value = self.constant + float(np.vdot(self.threshold, alpha))
+        return value - 0.5 * float(np.vdot(v, v)) - self.loss.conjugate(alpha, self.cost)
+
+
 @dataclass(frozen=True)
-class Problem:
+class Problem(Objective):
     """Minimize ||w||^2 / 2 + sum_i cost_i * error_i over w and b.
 
     The error of row i is what a loss makes of max(0, threshold_i - sign_i (x_i . w + b)).
@@ -67,17 +108,9 @@ class Problem:
         return len(self.sign)
 
     @property
-    def n_columns(self):
-        return self.X.shape[1]
-
-    @property
-    def sparse(self):
-        return issparse(self.X)
-
-    @cached_property
-    def squared_norms(self):
-        """|x_i|^2 of the rows of X."""
-        return row_norms(self.X, squared=True)
+    def finds_intercept(self):
+        """Whether the intercept is to be found; solvers of smooth losses have, with w."""
+        return self.intercept and not self.loss.is_smooth
 
     @property
     def limit(self):
@@ -91,6 +124,10 @@ class Problem:
             z += b
         return self.sign * self.repeated(z)
 
+    def shifted(self, margins, b):
+        """The margins with an intercept, from those without."""
+        return margins + self.sign * b if b else margins
+
     def combine(self, alpha):
         """sum_i sign_i alpha_i x_i: the w that belongs to these dual variables."""
         values = self._folded(self.sign * alpha)
@@ -103,6 +140,43 @@ class Problem:
     def balance(self, alpha):
         """sum_i sign_i alpha_i, which a free intercept makes zero."""
         return float(self.sign @ alpha) + self.pull[1] if self.intercept else 0.0
+
+    def feasible(self, alpha):
+        """The dual variables within their limits and, with an intercept, balanced.
+
+        The heavier sign's are shrunk, or the other's raised, until both signs have the
+        same sum.
+        """
+        limit = self.limit
+        alpha = np.clip(alpha, 0.0, limit)
+        if not self.intercept:
+            return alpha
+        above = self.sign > 0
+        excess = self.balance(alpha)
+        heavier = above if excess > 0 else ~above
+        excess = abs(excess)
+        # those at their bounds stay there exactly, where the others can give enough
+        room = np.where(heavier, alpha, limit - alpha)
+        inside = (alpha > 0) & (alpha < limit)
+        for chosen, direction in (
+            (inside & heavier, -1.0),
+            (inside & ~heavier & np.isfinite(limit), 1.0),
+            (heavier, -1.0),
+        ):
+            total = room[chosen].sum()
+            if total > excess:
+                alpha[chosen] += direction * (excess / total) * room[chosen]
+                return alpha
+        alpha[heavier] = 0.0
+        return alpha
+
+    def multiple(self, alpha, factor):
+        """Feasible dual variables, times a factor from 0 to the loss's steepest slope."""
+        return alpha * factor
+
+    def dual_variables(self, distances):
+        """The derivative of the costs: distances above zero are errors."""
+        return self.loss.dual_variables(self.cost, distances)
 
     def take(self, rows):
         """The rows of X that belong to these numbers."""
@@ -120,17 +194,6 @@ class Problem:
     def errors(self, margins):
         """max(0, threshold - margin)."""
         return np.maximum(self.threshold - margins, 0.0)
-
-    def primal(self, w, b, margins):
-        """The objective at w and b with these margins."""
-        errors = self.errors(margins)
-        linear = self.constant - float(np.sum(self.pull[0] * w)) - self.pull[1] * b
-        return 0.5 * float(w @ w) + linear + float(self.cost @ self.loss.of(errors))
-
-    def dual(self, alpha, v):
-        """The dual objective at an alpha that is feasible and combines the rows to v."""
-        value = self.constant + float(self.threshold @ alpha) - 0.5 * float(v @ v)
-        return value - self.loss.conjugate(alpha, self.cost)
 
     def restricted(self, near, beyond):
         """The problem of the rows `near`, where those `beyond` have an error for sure.
