@@ -256,6 +256,10 @@ def _fault_of_classes(estimator, outputs):
         return ""
     if not np.isin(outputs["predict"], estimator.classes_).all():
         return f"predicts {np.unique(outputs['predict'])}, not of {estimator.classes_}"
+    if "decision_function" not in outputs:  # tables
+        best = outputs["predict_proba"].argmax(axis=1)
+        agrees = np.array_equal(estimator.classes_[best], outputs["predict"])
+        return "" if agrees else "predict is not what predict_proba says"
     scores = outputs["decision_function"]
     best = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
     if not np.array_equal(estimator.classes_[best], outputs["predict"]):
@@ -272,7 +276,8 @@ def _fault_of_probabilities(outputs):
     labels = outputs["predict"].ndim > 1
     if not labels and not np.allclose(p.sum(axis=1), 1, atol=1e-5):
         return "probabilities do not sum to 1"
-    log_p, z = outputs["predict_log_proba"], np.abs(outputs["decision_function"])
+    log_p, z = outputs["predict_log_proba"], outputs.get("decision_function", p)
+    z = np.abs(z)
     usual = z < 1e30 if z.ndim == log_p.ndim else (z < 1e30)[:, None]
     if not np.isfinite(log_p[np.broadcast_to(usual, log_p.shape)]).all():
         return "log-probabilities of usual scores are not finite"

@@ -188,6 +188,10 @@ SPECIAL = {
     | st.just(5),
     "filters": st.lists(st.sampled_from([1, 2, 4]), max_size=2).map(tuple),
     "max_iter": st.sampled_from([1, 2, 3, 20]),
+    "n_epochs": st.sampled_from([1, 2]),
+    "n_cv": st.sampled_from(["auto", 0, 2, 3]),
+    "time_limit": st.none(),  # results depend on it
+    "categorical_features": st.sampled_from(["from_dtype", None, [0]]),
     "max_evaluations": st.sampled_from([1, 2, 20]),
     "dropout": ANY_RATE | st.lists(ANY_RATE, min_size=1, max_size=2),
     "layers": st.lists(ANY_LAYER, max_size=4),
@@ -227,8 +231,8 @@ def configurations(draw, name):
     cls = getattr(skdeep, name, None) or getattr(preprocessing, name)
     known = sorted(cls().get_params(deep=False))
     chosen = draw(st.lists(st.sampled_from(known), unique=True, max_size=6))
-    if "max_iter" in known and "max_iter" not in chosen and name not in MACHINES:
-        chosen.append("max_iter")
+    epochs = {"max_iter", "n_epochs"}.intersection(known) if name not in MACHINES else set()
+    chosen += sorted(epochs.difference(chosen))
     parameters = {key: draw(parameter(cls, key)) for key in chosen}
     numbers = name.endswith("Regressor")
     n = draw(weighted(30, 2, 3, 7, 64, 201))

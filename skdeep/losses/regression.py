@@ -220,7 +220,7 @@ class Poisson(_RegressionLoss):
         return mean - target * z + xlogy(target, target) - target, mean - target
 
     def inverse_link(self, z):
-        return np.exp(z)
+        return _finite_exponential(z)
 
     def check_target(self, target):
         _check_not_negative(target, "poisson", "counts")
@@ -267,10 +267,16 @@ class Tweedie(_RegressionLoss):
         return loss, exp(z * second) - target * exp(z * first)
 
     def inverse_link(self, z):
-        return np.exp(z)
+        return _finite_exponential(z)
 
     def check_target(self, target):
         _check_not_negative(target, "tweedie", "amounts")
+
+
+def _finite_exponential(z):
+    """exp(z), or about the largest number where that is larger still."""
+    largest = np.log(np.finfo(z.dtype).max, dtype=z.dtype)
+    return np.exp(np.minimum(z, np.nextafter(largest, z.dtype.type(0))))
 
 
 def _check_not_negative(target, name, kind):

@@ -21,6 +21,7 @@ from skdeep.losses import (
     Poisson,
     Quantile,
     SquaredError,
+    Tweedie,
 )
 
 pytestmark = pytest.mark.tiny
@@ -150,3 +151,12 @@ def test_poisson_takes_a_target_of_zero():
 def test_poisson_refuses_negative_targets():
     with pytest.raises(ValueError, match=r"poisson.*needs targets y >= 0"):
         Poisson().check_target(np.array([[1.0], [-0.5]]))
+
+
+@pytest.mark.parametrize("loss", [Poisson(), Tweedie()])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_predictions_of_a_logarithmic_link_are_finite(loss, dtype):
+    z = np.array([-1e30, 0.5, 80.0, 1e6, np.finfo(dtype).max], dtype)
+    y = loss.inverse_link(z)
+    assert y.dtype == dtype and np.isfinite(y).all()
+    np.testing.assert_allclose(y[:3], np.exp(z[:3]), rtol=1e-6)
