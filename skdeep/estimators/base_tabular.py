@@ -203,8 +203,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         members, interrupt = self._train(
             rows, plan, folds, validation, clock, context, seed
         )
-        self._learn_blend(rows, folds, members, validation)
-        self._keep_out_of_fold(present, all_weights, y)
+        unseen = self._learn_blend(rows, folds, members, validation)
+        self._keep_out_of_fold(unseen, present, all_weights, y)
         self.n_epochs_ = plan.n_epochs
         context.call_on_fit_task_end(estimator=self, **given)
         if interrupt is not None:
@@ -347,8 +347,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
         results, interrupt = train([partial(fit, i) for i in range(len(tasks))], clock)
         members = [member for member in results if member is not None]
-        if interrupt is not None and not members:
-            raise interrupt
+        if not any(member.kind in plan.kinds for member in members):
+            raise interrupt  # nothing to predict with
         if interrupt is None and len(members) < len(tasks):
             left = Counter(kind for kind, _ in tasks)
             left.subtract(member.kind for member in members)
@@ -376,11 +376,14 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
     # --- blending -----------------------------------------------------------------
 
     def _learn_blend(self, rows, folds, members, validation):
-        """Learn the weights from rows that were set aside, and how far they are off."""
+        """Learn the weights from rows that were set aside, and how far they are off.
+
+        Returns the training rows among them and their blended outputs, or None.
+        """
         kinds = [k for k in self._inputs.kinds if any(m.kind == k for m in members)]
         networks = _EMBEDDINGS[self.numeric_embedding]
         weights = np.array([float(k in networks) for k in kinds])
-        self._outputs_out_of_fold = None
+        unseen = None
         if validation is not None:
             held_out, target = np.arange(len(validation.target)), validation.target
             weight, fold = validation.weight, None
@@ -399,10 +402,11 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             weights = select(partial(self._losses, target), outputs, weight, first)
             blended = sum(w * o for w, o in zip(weights, outputs, strict=True))
             self._learn_errors(target, blended, weight, fold)
-            self._outputs_out_of_fold = None if fold is None else (held_out, blended)
+            unseen = None if fold is None else (held_out, blended)
         weights = weights / weights.sum()
         self.weights_ = dict(zip(kinds, weights.tolist(), strict=True))
         self.members_ = [m for m in members if self.weights_[m.kind] > 0]
+        return unseen
 
     def _out_of_fold(self, rows, folds, members, kinds):
         """Outputs for rows in complete folds, and the fold of each row or -1."""
@@ -417,13 +421,12 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
                 output[held_out] = means[kind]
         return outputs, fold_of_row
 
-    def _keep_out_of_fold(self, present, sample_weight, y):
+    def _keep_out_of_fold(self, unseen, present, sample_weight, y):
         """Keep the out-of-fold predictions of a user's rows, and their score."""
         self.oof_prediction_ = self.oof_score_ = None
-        if self._outputs_out_of_fold is None:
+        if unseen is None:
             return
-        held_out, outputs = self._outputs_out_of_fold
-        del self._outputs_out_of_fold
+        held_out, outputs = unseen
         predicted = self._presented(outputs)
         rows = present[held_out]
         all_rows = np.full((len(sample_weight), *predicted.shape[1:]), np.nan)
