@@ -122,12 +122,12 @@ _NOTES = """
     -----
     A `skdeep.preprocessing.TabularPreprocessor` makes numbers of the table. Networks with
     three embeddings of the numbers are trained with AdamW and a rate that falls as a
-    cosine (as RealMLP is, Holzmüller et al. 2024): one of each on all rows, and one of
-    each in each of five folds on all rows but those of the fold. What these say of the
+    cosine (as RealMLP is, Holzmüller et al. 2024): one of each on all rows, and
+    two of each for each of five folds, without its rows. What these say of the
     rows that they have not seen decides the weights of the embeddings and of a linear
     model (Caruana et al. 2004){calibration}. All of them predict together.
 
-    The epochs follow from a budget of floating-point operations: 24 to 120 for 1e11 of
+    The epochs follow from a budget of floating-point operations: 24 to 56 for 9e10 of
     them, about a second on two cores. "fast" spends a tenth, without folds; "best" ten
     times as much, in ten folds and with four networks of each embedding on all rows.
     Tables of fewer than 50 rows have no folds, and are learned as a whole, in float64;

@@ -54,7 +54,7 @@ class Budget:
 
 PRESETS = {
     "fast": Budget(1e10, 1, 0, 1, (8, 60)),
-    "default": Budget(1e11, 1, 5, 2, (24, 100)),
+    "default": Budget(9e10, 1, 5, 2, (24, 56)),
     "best": Budget(1e12, 4, 10, 2, (60, 200)),
 }
 
