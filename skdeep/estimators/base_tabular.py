@@ -9,16 +9,11 @@ from time import perf_counter
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import (
-    BaseEstimator,
-    _fit_context,
-    is_classifier,
-)
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import (
-    _check_sample_weight,
     _num_samples,
     check_consistent_length,
     check_is_fitted,
@@ -26,17 +21,16 @@ from sklearn.utils.validation import (
 )
 
 from skdeep.engine.threads import single_threaded_blas, thread_limit
-from skdeep.estimators.blending import (
-    select,
-)
+from skdeep.estimators.blending import select
+from skdeep.estimators.checked_data import NAMES_OF_VALIDATION, has_validation_data
 from skdeep.estimators.tabular_folds import make_folds
 from skdeep.estimators.tabular_members import (
     LINEAR,
     SHARE_OF_NETWORKS,
     TREES,
     Clock,
-    Inputs,
     Member,
+    MemberInputs,
     Rows,
     linear_model,
     mean_outputs,
@@ -53,12 +47,10 @@ from skdeep.estimators.tabular_plan import (
     make_plan,
     operations,
 )
-from skdeep.preprocessing import TabularPreprocessor
-from skdeep.preprocessing.table_columns import is_frame
 from skdeep.validation.all_or_nothing import all_or_nothing
-from skdeep.validation.inputs import convert_input
 from skdeep.validation.messages import naming
 from skdeep.validation.notices import warn_user
+from skdeep.validation.sample_weight import check_sample_weight
 
 _AUTO = StrOptions({"auto"})
 _COUNT = Interval(Integral, 1, None, closed="left")
@@ -74,7 +66,6 @@ _ASKED = "n_members", "n_epochs", "n_cv", "batch_size"
 _SEEDS = 2**31 - 1
 # A time limit takes networks away before it takes more epochs.
 _FEWEST_EPOCHS = 8
-_NAMES_OF_VALIDATION = {"X": "X_val", "y": "y_val", "sample_weight": "sample_weight_val"}
 
 
 class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
@@ -119,7 +110,14 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _learn_errors(self, target, outputs, weight, fold):
-        """Learn from predictions of rows that were set aside how far they are off."""
+        """Learn from predictions of rows that were set aside how far they are off.
+
+        `fold` is None for validation data.
+        """
+
+    @abstractmethod
+    def _know_no_errors(self):
+        """Set what `_learn_errors` would have learned, where no rows were set aside."""
 
     @abstractmethod
     def _presented(self, outputs):
@@ -188,7 +186,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         context.call_on_fit_task_begin(estimator=self, **given)
         generator = check_random_state(self.random_state)
-        all_weights = _checked_weight(sample_weight, _num_samples(y))
+        all_weights = check_sample_weight(sample_weight, np.empty((_num_samples(y), 1)))
         present = np.flatnonzero(all_weights)
         target, weight = self._learn_target(
             _safe_indexing(y, present), all_weights[present]
@@ -220,6 +218,9 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _learn_table(self, X, target, weight, generator):
         """Learn to make numbers of the table; return its rows as members take them."""
+        # here, as all scalers take a tenth of the time of `import skdeep`
+        from skdeep.preprocessing import TabularPreprocessor
+
         self.preprocessor_ = TabularPreprocessor(
             self.categorical_features,
             max_onehot=self.max_onehot,
@@ -231,21 +232,17 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         Z = self.preprocessor_.fit_transform(X, target, weight)
         kinds = (*_EMBEDDINGS[self.numeric_embedding], *_OTHERS[self.blend])
         n_numeric = self.preprocessor_.n_numeric_
-        self._inputs = Inputs(kinds, n_numeric, Z.shape[1] - n_numeric).fit(Z, weight)
+        self._inputs = MemberInputs(kinds, n_numeric, Z.shape[1] - n_numeric).fit(Z, weight)
         return Rows(self._inputs.of(Z), target, weight)
 
     def _check_validation(self, X_val, y_val, sample_weight_val):
         """Rows of validation data as members take them, or None."""
-        if X_val is None:
-            if y_val is None and sample_weight_val is None:
-                return None
-            raise ValueError("y_val or sample_weight_val was given without X_val.")
-        if y_val is None:
-            raise ValueError("X_val was given without y_val: pass both, or neither.")
-        with naming(_NAMES_OF_VALIDATION):
+        if not has_validation_data(X_val, y_val, sample_weight_val):
+            return None
+        with naming(NAMES_OF_VALIDATION):
             Z = self.preprocessor_.transform(X_val)
             check_consistent_length(Z, y_val)
-            weight = _checked_weight(sample_weight_val, len(Z))
+            weight = check_sample_weight(sample_weight_val, Z)
             return Rows(self._inputs.of(Z), *self._encode_target(y_val, weight))
 
     def _plan(self, rows, groups, validation, generator):
@@ -393,7 +390,6 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             target, weight = rows.target, rows.weight
             outputs, fold = self._out_of_fold(rows, folds, members, kinds)
             held_out = np.flatnonzero(fold >= 0)
-        self._learn_errors(None, None, None, None)
         if len(held_out):
             target, weight = target[held_out], weight[held_out]
             outputs = [output[held_out] for output in outputs]
@@ -403,6 +399,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             blended = sum(w * o for w, o in zip(weights, outputs, strict=True))
             self._learn_errors(target, blended, weight, fold)
             unseen = None if fold is None else (held_out, blended)
+        else:
+            self._know_no_errors()
         weights = weights / weights.sum()
         self.weights_ = dict(zip(kinds, weights.tolist(), strict=True))
         self.members_ = [m for m in members if self.weights_[m.kind] > 0]
@@ -476,18 +474,8 @@ def _indexable(X):
     """Data whose rows can be taken: frames and arrays as they are."""
     if issparse(X):
         check_array(X)  # refuses it in scikit-learn's words
-    known = hasattr(X, "shape") or isinstance(X, list | tuple) or is_frame(X)
+    known = hasattr(X, "shape") or isinstance(X, list | tuple)  # frames have shapes, too
     return X if known else np.asarray(X)
-
-
-def _checked_weight(sample_weight, n):
-    return _check_sample_weight(
-        convert_input(sample_weight, name="sample_weight"),
-        np.empty((n, 1)),
-        dtype=np.float64,
-        ensure_non_negative=True,
-        allow_all_zero_weights=False,
-    )
 
 
 def _widths(hidden_layer_sizes):

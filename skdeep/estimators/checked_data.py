@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from skdeep.engine.batch import TrainingData
 from skdeep.estimators.network_inputs import Inputs
@@ -12,7 +11,10 @@ from skdeep.estimators.network_targets import Targets
 from skdeep.losses import Loss
 from skdeep.validation.inputs import convert_input, sum_duplicates
 from skdeep.validation.messages import naming
-from skdeep.validation.sample_weight import of_size_one
+from skdeep.validation.sample_weight import check_sample_weight, of_size_one
+
+#: What errors about validation data call its parts.
+NAMES_OF_VALIDATION = {"X": "X_val", "y": "y_val", "sample_weight": "sample_weight_val"}
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,7 @@ def check_training_data(
         y_numeric=targets.numeric,
     )
     y = targets.learn(y, classes) if first else targets.check(y)
-    sample_weight = _check_sample_weight(
-        convert_input(sample_weight, name="sample_weight"),
-        X,
-        dtype=np.float64,
-        ensure_non_negative=True,
-        allow_all_zero_weights=partial,
-    )
+    sample_weight = check_sample_weight(sample_weight, X, allow_all_zero=partial)
     sample_weight = of_size_one(sample_weight)
     targets.learn_weights(y, sample_weight, partial=partial)
     weight = of_size_one(sample_weight * targets.weights(y)).astype(inputs.dtype)
@@ -122,15 +118,22 @@ def check_training_data(
     return CheckedData(inputs, targets, X, y, sample_weight, weight, loss)
 
 
-def check_validation_data(estimator, inputs, targets, X_val, y_val, sample_weight_val):
-    """Check the validation data that a user gave to a fit; None where there are none."""
+def has_validation_data(X_val, y_val, sample_weight_val):
+    """Whether a user gave validation data; a ValueError where parts are missing."""
     if X_val is None:
         if y_val is None and sample_weight_val is None:
-            return None
+            return False
         raise ValueError("y_val or sample_weight_val was given without X_val.")
     if y_val is None:
         raise ValueError("X_val was given without y_val: pass both, or neither.")
-    with naming({"X": "X_val", "y": "y_val", "sample_weight": "sample_weight_val"}):
+    return True
+
+
+def check_validation_data(estimator, inputs, targets, X_val, y_val, sample_weight_val):
+    """Check the validation data that a user gave to a fit; None where there are none."""
+    if not has_validation_data(X_val, y_val, sample_weight_val):
+        return None
+    with naming(NAMES_OF_VALIDATION):
         X, y = inputs.check(
             estimator,
             X_val,
@@ -139,8 +142,7 @@ def check_validation_data(estimator, inputs, targets, X_val, y_val, sample_weigh
             y_numeric=targets.numeric,
         )
         y = targets.check(y)
-        weight = convert_input(sample_weight_val, name="sample_weight")
-        weight = _check_sample_weight(weight, X, ensure_non_negative=True)
+        weight = check_sample_weight(sample_weight_val, X)
     return validation_data(inputs, targets, X, y, of_size_one(weight))
 
 

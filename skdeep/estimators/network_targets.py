@@ -99,7 +99,7 @@ class Targets(ABC):
 
     # --- what weighs in the loss --------------------------------------------------
 
-    def learn_weights(  # noqa: B027
+    def learn_weights(  # noqa: B027 - by default nothing is learned
         self, y: np.ndarray, sample_weight: np.ndarray, *, partial: bool
     ) -> None:
         """Learn from training targets what `weights` gives.
@@ -120,7 +120,9 @@ class Targets(ABC):
         """A factor of each sample's weight, or of all."""
         return 1.0
 
-    def check_weighted(self, y: np.ndarray, weight: np.ndarray) -> None:  # noqa: B027
+    def check_weighted(  # noqa: B027 - by default any weights will do
+        self, y: np.ndarray, weight: np.ndarray
+    ) -> None:
         """Raise a ValueError where too little is left of y without zero weights."""
 
     def training_loss(self, y: np.ndarray, sample_weight: np.ndarray, dtype: Any) -> Loss:

@@ -8,7 +8,6 @@ from sklearn.base import (
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_is_fitted,
     column_or_1d,
@@ -21,13 +20,13 @@ from skdeep.estimators.blending import (
     temperature,
     with_temperature,
 )
+from skdeep.estimators.class_targets import Classes
+from skdeep.estimators.number_targets import Numbers
 from skdeep.estimators.prediction_interval import cross_validation_plus
 from skdeep.estimators.tabular_plan import (
     SMALL_TABLE,
 )
-from skdeep.validation.class_weight import class_weight_vector
 from skdeep.validation.stored_parameters import stores_parameters
-from skdeep.validation.targets import present_classes, present_numbers
 
 _PARAMETERS = """
     preset : {{"fast", "default", "best"}}, default="default"
@@ -242,37 +241,34 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ): ...
 
     def _learn_target(self, y, weight):
-        y = _classes(y)
-        self.classes_ = np.unique(y)
+        self._targets = Classes(type(self).__name__, "auto", class_weight=self.class_weight)
+        y = self._targets.learn(self._one_axis(y))
+        self.classes_ = self._targets.classes
         self._n_outputs = len(self.classes_)
-        if self._n_outputs < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs samples of at least 2 classes, but y has "
-                f"{self._n_outputs} class: {self.classes_[0]}."
-            )
-        self._class_weights = class_weight_vector(
-            self.class_weight, self.classes_, y, weight
-        )
-        return self._encode_target(y, weight)
+        self._targets.learn_weights(y, weight, partial=False)
+        weighed = weight * self._targets.weights(y)
+        self._targets.check_weighted(y, weighed)
+        # weights of classes say what counts more, not that there is more of all
+        return self._codes(y), weighed * (weight.sum() / weighed.sum())
 
     def _encode_target(self, y, weight):
-        y = _classes(y)
-        codes = np.minimum(np.searchsorted(self.classes_, y), self._n_outputs - 1)
-        unknown = np.unique(y[self.classes_[codes] != y])
-        if len(unknown):
-            raise ValueError(
-                f"y has classes that are not in classes_: {unknown}. Known are "
-                f"{self.classes_}."
-            )
-        return codes, weight * self._class_weights[codes]
+        y = self._targets.check(self._one_axis(y))
+        return self._codes(y), weight * self._targets.weights(y)
+
+    def _one_axis(self, y):
+        return column_or_1d(self._targets.present(y), warn=True)
+
+    def _codes(self, y):
+        return np.searchsorted(self.classes_, y)
 
     def _losses(self, target, outputs):
         return cross_entropies(target, outputs)
 
     def _learn_errors(self, target, outputs, weight, fold):
+        self.temperature_ = temperature(target, outputs, weight)
+
+    def _know_no_errors(self):
         self.temperature_ = 1.0
-        if target is not None:
-            self.temperature_ = temperature(target, outputs, weight)
 
     def _presented(self, outputs):
         return with_temperature(outputs, self.temperature_)
@@ -325,18 +321,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """
         chosen = self._presented(self._blended(X)).argmax(axis=1)
         return self.classes_[chosen]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = False
-        return tags
-
-
-def _classes(y):
-    """A user's classes as an array of one axis."""
-    y = column_or_1d(present_classes(y), warn=True)
-    check_classification_targets(y)
-    return y
 
 
 @_document(
@@ -406,10 +390,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     ): ...
 
     def _learn_target(self, y, weight):
-        y = _numbers(y)
-        self._y_ndim = y.ndim
-        y = y.reshape(len(y), -1)
-        self._n_outputs = y.shape[1]
+        self._targets = Numbers(type(self).__name__, "auto")
+        y = self._columns(self._targets.learn(self._checked(y)))
+        self._n_outputs = self._targets.n_outputs
         self._target_mean = np.average(y, axis=0, weights=weight)
         spread = np.sqrt(np.average((y - self._target_mean) ** 2, axis=0, weights=weight))
         self._target_scale = np.where(spread > 0, spread, 1.0)
@@ -418,12 +401,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return target, weight
 
     def _encode_target(self, y, weight):
-        y = _numbers(y)
-        if y.ndim != self._y_ndim or (y.ndim == 2 and y.shape[1] != self._n_outputs):
-            raise ValueError(
-                f"y has the shape {y.shape}, but y in fit had {self._n_outputs} targets."
-            )
-        return self._standardized(y.reshape(len(y), -1)), weight
+        y = self._columns(self._targets.check(self._checked(y)))
+        return self._standardized(y), weight
+
+    def _checked(self, y):
+        y = self._targets.present(y)
+        return check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+
+    def _columns(self, y):
+        return y.reshape(len(y), -1)
 
     def _standardized(self, y):
         target = (y - self._target_mean) / self._target_scale
@@ -433,10 +419,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return squared_errors(target.reshape(outputs.shape), outputs)
 
     def _learn_errors(self, target, outputs, weight, fold):
+        errors = target.reshape(outputs.shape) - self._clipped(outputs)
+        self._residuals, self._fold_of_residual = np.abs(errors), fold
+
+    def _know_no_errors(self):
         self._residuals = self._fold_of_residual = None
-        if fold is not None:
-            errors = target.reshape(outputs.shape) - self._clipped(outputs)
-            self._residuals, self._fold_of_residual = np.abs(errors), fold
 
     def _clipped(self, outputs):
         """Outputs within the targets of training: beyond, nothing is known."""
@@ -445,12 +432,12 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _presented(self, outputs):
         y = self._clipped(outputs) * self._target_scale + self._target_mean
-        return y[:, 0] if self._y_ndim == 1 else y
+        return self._targets.decode(y)
 
     def _score(self, y, predicted, weight):
         if len(predicted) < 2:
             return float("nan")
-        return float(r2_score(_numbers(y), predicted, sample_weight=weight))
+        return float(r2_score(self._checked(y), predicted, sample_weight=weight))
 
     def predict(self, X):
         """The target of each sample, within the range of those in training.
@@ -497,7 +484,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             raise ValueError(
                 f"confidence_level must be in (0, 1), but it is {confidence_level}."
             )
-        if self._residuals is None:
+        if self._fold_of_residual is None:
             raise ValueError(
                 "predict_interval needs the errors of rows that were set aside, but fit "
                 "had no folds: set n_cv to 5, with more rows than "
@@ -521,15 +508,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             axis=-1,
         )
         intervals = intervals * self._target_scale + self._target_mean
-        return intervals[:, :, 0] if self._y_ndim == 1 else intervals
+        return intervals[:, :, 0] if self._targets.ndim == 1 else intervals
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _numbers(y):
-    """A user's numbers as an array of one axis or two."""
-    y = check_array(present_numbers(y), dtype=np.float64, ensure_2d=False, input_name="y")
-    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y

@@ -14,7 +14,6 @@ from sklearn.base import (
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
@@ -28,6 +27,7 @@ from skdeep.preprocessing.fit_task import fit_task
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import NUMBERS, convert_input, sum_duplicates
 from skdeep.validation.messages import plain
+from skdeep.validation.sample_weight import check_sample_weight
 
 
 class NothingMeasured:
@@ -159,13 +159,7 @@ class BaseScaler(
         X = self._check(X, reset=first)
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(
-                convert_input(sample_weight, name="sample_weight"),
-                X,
-                dtype=np.float64,
-                ensure_non_negative=True,
-                allow_all_zero_weights=not first,
-            )
+            weight = check_sample_weight(sample_weight, X, allow_all_zero=not first)
         if weight is not None and not weight.any():
             return  # a batch of partial_fit that says nothing
         statistics = self._measure(X, self._axes(X), weight)

@@ -8,7 +8,6 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
@@ -19,6 +18,7 @@ from skdeep.preprocessing.fit_task import fit_task
 from skdeep.preprocessing.quantile_sketch import interpolate
 from skdeep.validation.all_or_nothing import all_or_nothing
 from skdeep.validation.inputs import convert_input
+from skdeep.validation.sample_weight import check_sample_weight
 
 _EXTREMES = np.fmin.reduce, np.fmax.reduce
 
@@ -164,13 +164,7 @@ class PiecewiseLinearEncoder(CallbackSupportMixin, TransformerMixin, BaseEstimat
         X = self._check(X, reset=True)
         weight = None
         if sample_weight is not None:
-            weight = _check_sample_weight(
-                convert_input(sample_weight, name="sample_weight"),
-                X,
-                dtype=np.float64,
-                ensure_non_negative=True,
-                allow_all_zero_weights=False,
-            )
+            weight = check_sample_weight(sample_weight, X)
             X, weight = X[weight > 0], weight[weight > 0]
         low, high = (reduce(X).astype(np.float64) for reduce in _EXTREMES)
         size = np.maximum(np.abs(low), np.abs(high))

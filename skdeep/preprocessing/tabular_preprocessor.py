@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_categorical_features,
     _check_feature_names_in,
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
@@ -31,7 +30,7 @@ from skdeep.preprocessing.target_means import (
     target_columns,
 )
 from skdeep.validation.all_or_nothing import all_or_nothing
-from skdeep.validation.inputs import convert_input
+from skdeep.validation.sample_weight import check_sample_weight
 
 
 class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -258,13 +257,7 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
         check_consistent_length(rows, y)
         weight = np.ones(len(rows))
         if sample_weight is not None:
-            weight = _check_sample_weight(
-                convert_input(sample_weight, name="sample_weight"),
-                rows,
-                dtype=np.float64,
-                ensure_non_negative=True,
-                allow_all_zero_weights=False,
-            )
+            weight = check_sample_weight(sample_weight, rows)
             # the smallest is one sample, unless it is nothing beside the largest
             weight = weight / max(weight[weight > 0].min(), 1e-12 * weight.max())
         self._kinds = self._learn_kinds(table, X)

@@ -1,6 +1,41 @@
-"""The weights of samples: only their proportions matter."""
+"""The weights of samples: what a user gives, checked, and their proportions."""
 
 import numpy as np
+from sklearn.utils.validation import _check_sample_weight
+
+from skdeep.validation.inputs import convert_input
+
+
+def check_sample_weight(sample_weight, X, *, allow_all_zero=False):
+    """A user's weights of samples in float64; ones, where there are none.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+        What the user gave.
+
+    X : {array-like, sparse matrix} of shape (n_samples, ...)
+        The samples, checked.
+
+    allow_all_zero : bool, default=False
+        Whether all samples may be without weight.
+
+    Returns
+    -------
+    sample_weight : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        Where weights are no finite numbers of at least zero, or of another number.
+    """
+    return _check_sample_weight(
+        convert_input(sample_weight, name="sample_weight"),
+        X,
+        dtype=np.float64,
+        ensure_non_negative=True,
+        allow_all_zero_weights=allow_all_zero,
+    )
 
 
 def of_size_one(weight):

@@ -44,4 +44,5 @@ def stores_parameters(init: Constructor) -> Constructor:
         for name, value in (defaults | given).items():
             setattr(self, name, value)
 
+    # to a type checker `store` takes anything; its signature is that of `init`
     return store  # type: ignore[return-value]

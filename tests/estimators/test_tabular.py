@@ -232,6 +232,21 @@ def test_class_weights_move_the_border():
     assert plain.predict(X).mean() < by_dict.predict(X).mean()
 
 
+def test_class_weights_that_leave_one_class_are_refused():
+    X, y, _ = frame()
+    model = TabularClassifier(class_weight={"no": 0, "yes": 1}, **QUICK)
+    with pytest.raises(ValueError, match="weights above zero"):
+        model.fit(X, y)
+
+
+def test_validation_targets_are_of_the_same_kind():
+    X, y, z = frame()
+    with pytest.raises(ValueError, match="Mix of label input types"):
+        TabularClassifier(**QUICK).fit(X, y, X_val=X, y_val=np.arange(len(y)) % 2)
+    with pytest.raises(ValueError, match="y_val has 2 targets"):
+        TabularRegressor(**QUICK).fit(X, z, X_val=X, y_val=np.column_stack([z, z]))
+
+
 def test_validation_data_give_the_weights_and_curves():
     X, y, _ = frame(200)
     model = TabularClassifier(**QUICK)
