@@ -443,9 +443,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _mean_of(self, members, x):
         means = mean_outputs(members, x, self._n_outputs)
-        weights = {kind: self.weights_[kind] for kind in means}
-        total = sum(weights.values())
-        return sum(weight / total * means[kind] for kind, weight in weights.items())
+        return sum(self.weights_[kind] * mean for kind, mean in means.items())
 
     @property
     def n_features_in_(self):

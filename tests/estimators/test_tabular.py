@@ -17,7 +17,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_
 from sklearn.exceptions import NotFittedError
 from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import log_loss
+from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -96,6 +96,17 @@ def test_unknown_levels_and_new_gaps_are_predicted():
 
 
 # --- what a prediction is made of -------------------------------------------------------
+
+
+def test_the_user_says_what_is_a_category_and_how_many_levels_get_columns():
+    generator = np.random.default_rng(0)
+    X = np.column_stack([generator.integers(0, 5, 200), generator.normal(size=200)])
+    y = generator.normal(size=200)
+    options = {"categorical_features": [0], "max_onehot": 4}
+    for given, n_columns in ((options, 2), (options | {"max_onehot": 5}, 6), ({}, 2)):
+        model = TabularRegressor(**QUICK, **given).fit(X, y)
+        assert model.preprocessor_.transform(X).shape[1] == n_columns
+        assert model.preprocessor_.get_params() | given == model.preprocessor_.get_params()
 
 
 def test_predictions_are_the_weighted_mean_of_the_members():
@@ -218,6 +229,28 @@ def test_rows_without_weight_are_not_there():
     np.testing.assert_array_equal(weighted.predict_proba(X), left_out.predict_proba(X))
     np.testing.assert_array_equal(weighted.oof_prediction_[kept], left_out.oof_prediction_)
     assert np.isnan(weighted.oof_prediction_[~kept]).all()
+
+
+def test_groups_of_rows_without_weight_are_left_out_with_them():
+    X, y, _ = frame()
+    weight = np.random.default_rng(0).integers(0, 2, len(y)).astype(float)
+    kept, groups = weight > 0, np.arange(len(y)) % 7
+    model = TabularClassifier(**QUICK)
+    weighted = model.fit(X, y, weight, groups=groups).predict_proba(X)
+    left_out = model.fit(X[kept], y[kept], groups=groups[kept]).predict_proba(X)
+    np.testing.assert_array_equal(weighted, left_out)
+
+
+def test_the_score_of_unseen_rows_counts_their_weights():
+    X, y, z = frame()
+    weight = np.random.default_rng(0).choice([0.1, 10.0], len(y))
+    model = TabularClassifier(**QUICK).fit(X, y, weight)
+    predicted = model.classes_[model.oof_prediction_.argmax(axis=1)]
+    assert model.oof_score_ == accuracy_score(y, predicted, sample_weight=weight)
+    assert model.oof_score_ != accuracy_score(y, predicted)
+    model = TabularRegressor(**QUICK).fit(X, z, weight)
+    assert model.oof_score_ == r2_score(z, model.oof_prediction_, sample_weight=weight)
+    assert model.oof_score_ != r2_score(z, model.oof_prediction_)
 
 
 def test_class_weights_move_the_border():
