@@ -1,6 +1,6 @@
 """Convolutional networks: stages of convolutions and pooling, then dense layers."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -30,6 +30,7 @@ _CONSTRAINTS = {
     "pool_size": SIZE_CONSTRAINT,
     "global_pool": [StrOptions({"auto", *GLOBAL_POOLS}), None],
     "hidden_layer_sizes": [_AUTO, "array-like", _COUNT],
+    "output_scale": [Interval(Real, 1e-3, 1e3, closed="both")],
     "whitening": [*SIZE_CONSTRAINT, None],
     "batch_norm": [_AUTO, "boolean", BatchNorm],
     "weight_averaging": [StrOptions({"auto", *AVERAGES}), WeightAveraging, None],
@@ -110,11 +111,17 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         The units of each hidden dense layer; ``()`` for none. ``"auto"`` is (128,), of
         residual networks ``()``.
 
+    output_scale : float, default=1.0
+        What the inputs of the output layer are multiplied by, in [0.001, 1000]. Below 1
+        it lets a learning rate that suits convolutions before batch normalization suit
+        the output layer, too: steps of SGD move its outputs `output_scale`^2 times as
+        far.
+
     whitening : int, tuple of int or None, default=None
         Let the first layer bring the numbers of each such window, 2 for those of 2 x 2
         places, to their principal components with variance 1, and their negatives. They
-        are found from up to 5,000 of the images, all of one weight, and not trained. It
-        halves the epochs that photographs need (Jordan 2024).
+        are found from up to 5,000 of the images, and not trained. It halves the epochs
+        that photographs need (Jordan 2024).
 
     activation : {activations}, Activation or PReLU, default="relu"
         The function after each convolution and hidden layer;
@@ -190,6 +197,7 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         pool_size=2,
         global_pool="auto",
         hidden_layer_sizes="auto",
+        output_scale=1.0,
         whitening=None,
         activation="relu",
         augmentation=(),
@@ -280,11 +288,17 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         The units of each hidden dense layer; ``()`` for none. ``"auto"`` is (128,), of
         residual networks ``()``.
 
+    output_scale : float, default=1.0
+        What the inputs of the output layer are multiplied by, in [0.001, 1000]. Below 1
+        it lets a learning rate that suits convolutions before batch normalization suit
+        the output layer, too: steps of SGD move its outputs `output_scale`^2 times as
+        far.
+
     whitening : int, tuple of int or None, default=None
         Let the first layer bring the numbers of each such window, 2 for those of 2 x 2
         places, to their principal components with variance 1, and their negatives. They
-        are found from up to 5,000 of the images, all of one weight, and not trained. It
-        halves the epochs that photographs need (Jordan 2024).
+        are found from up to 5,000 of the images, and not trained. It halves the epochs
+        that photographs need (Jordan 2024).
 
     activation : {activations}, Activation or PReLU, default="relu"
         The function after each convolution and hidden layer;
@@ -359,6 +373,7 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         pool_size=2,
         global_pool="auto",
         hidden_layer_sizes="auto",
+        output_scale=1.0,
         whitening=None,
         activation="relu",
         augmentation=(),

@@ -71,6 +71,8 @@ def convolutional_network(estimator, n_outputs, inputs):
             layers.append((f"dropout_{number}", Dropout(rate)))
     if last:
         layers.append(("dropout", Dropout(last)))
+    if estimator.output_scale != 1:
+        layers.append(("output_scale", Rescaling(estimator.output_scale)))
     initializer = get_initializer(estimator.kernel_initializer, "identity")
     layers.append(("output", Dense(n_outputs, kernel_initializer=initializer)))
     return layers

@@ -112,6 +112,13 @@ class Images(Inputs):
         self.is_signal = is_signal
         self.whitening = whitening
 
+    def learn_weighted(self, X: Any, sample_weight: np.ndarray) -> None:
+        if self.whitening is not None:
+            scale = Rescaling().scale if self.holds_bytes else 1.0
+            self.whitening_layer = PatchWhitening.of(
+                self.samples(X), self.whitening, sample_weight, scale
+            )
+
     def samples(self, X: Any) -> Any:
         if not issparse(X):
             return X.reshape(len(X), *self.shape)
@@ -162,10 +169,6 @@ class Images(Inputs):
         self.given_shape = given
         self.holds_bytes = X.dtype == np.uint8
         self._has_scale_of_bytes = self.holds_bytes or _has_scale_of_bytes(X)
-        if self.whitening is not None:
-            scale = Rescaling().scale if self.holds_bytes else 1.0
-            images = self.samples(X)
-            self.whitening_layer = PatchWhitening.of(images, self.whitening, scale)
 
     def _sample_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return sample_shape(shape, self.is_signal)

@@ -52,7 +52,7 @@ class PatchWhitening(Layer):
         self.bias = bias
 
     @classmethod
-    def of(cls, images, size, scale=1.0):
+    def of(cls, images, size, weight=None, scale=1.0):
         """The layer for some images.
 
         Parameters
@@ -63,6 +63,9 @@ class PatchWhitening(Layer):
 
         size : int or tuple of int
             The size of the window: one for all axes, or one for each.
+
+        weight : ndarray of shape (n_samples,) or None, default=None
+            The weights of the images; None where all count alike.
 
         scale : float, default=1.0
             What images are multiplied by before they come to this layer.
@@ -78,7 +81,10 @@ class PatchWhitening(Layer):
         """
         window = Window.over(images.shape[1:], size, 1, "valid", name="whitening")
         window = window.size[window.is_signal :]
-        mean, covariance = _moments(images[:: -(-len(images) // _MOST_IMAGES)], window)
+        weight = np.ones(len(images)) if weight is None or not weight.any() else weight
+        rows = np.flatnonzero(weight)
+        rows = rows[:: -(-len(rows) // _MOST_IMAGES)]
+        mean, covariance = _moments(images, rows, weight, window)
         mean, covariance = scale * mean, scale**2 * covariance
         if not np.isfinite(covariance).all():
             raise ValueError(
@@ -87,6 +93,9 @@ class PatchWhitening(Layer):
             )
         with single_threaded_blas():
             variances, components = np.linalg.eigh(covariance)
+        # either sign is as good; the largest number decides, not the library
+        largest = np.argmax(np.abs(components), axis=0)
+        components *= np.sign(components[largest, np.arange(len(mean))])
         variances = np.maximum(variances, 0.0) + _EPSILON * np.trace(covariance) / len(mean)
         deviations = np.sqrt(variances)
         # where all is one constant, nothing is left of it
@@ -126,21 +135,24 @@ class PatchWhitening(Layer):
         return d_x
 
 
-def _moments(images, window):
+def _moments(images, rows, weight, window):
     """The mean and the covariance of all windows, as vectors of their numbers."""
     n_numbers = int(np.prod(window)) * images.shape[-1]
-    total, products, count = np.zeros(n_numbers), np.zeros((n_numbers, n_numbers)), 0
+    total, products, count = np.zeros(n_numbers), np.zeros((n_numbers, n_numbers)), 0.0
     axes = tuple(range(1, images.ndim - 1))
     # sums of numbers around zero lose fewer digits
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        centre = np.float64(images[:_BLOCK].mean(dtype=np.float64))
-        for start in range(0, len(images), _BLOCK):
-            block = images[start : start + _BLOCK] - centre
+        centre = np.mean(images[rows[0]], dtype=np.float64)
+        for start in range(0, len(rows), _BLOCK):
+            numbers = rows[start : start + _BLOCK]
+            block = images[numbers] - centre
             views = np.lib.stride_tricks.sliding_window_view(block, window, axes)
             # (..., channels, *window) to rows of (*window, channels)
-            rows = np.moveaxis(views, len(axes) + 1, -1).reshape(-1, n_numbers)
-            total += rows.sum(axis=0)
-            products += rows.T @ rows
-            count += len(rows)
+            patches = np.moveaxis(views, len(axes) + 1, -1).reshape(-1, n_numbers)
+            n_places = len(patches) // len(numbers)
+            shares = np.repeat(weight[numbers].astype(np.float64), n_places)
+            total += shares @ patches
+            products += (patches * shares[:, np.newaxis]).T @ patches
+            count += shares.sum()
         mean = total / count
         return mean + centre, products / count - np.outer(mean, mean)

@@ -52,7 +52,7 @@ def test_components_are_of_mean_zero_and_variance_one_without_correlations(shape
 
 def test_a_scale_of_the_images_before_the_layer_is_taken_into_account():
     images = correlated_images()
-    layer, scaled = PatchWhitening.of(images, 2), PatchWhitening.of(images, 2, 0.01)
+    layer, scaled = PatchWhitening.of(images, 2), PatchWhitening.of(images, 2, scale=0.01)
     np.testing.assert_allclose(
         np.abs(outputs(0.01 * images, scaled)), np.abs(outputs(images, layer)), atol=1e-8
     )
@@ -67,6 +67,21 @@ def test_of_many_images_every_so_many_is_looked_at():
     images = correlated_images(10_001, (2, 2, 1))
     layer, third = PatchWhitening.of(images, 2), PatchWhitening.of(images[::3], 2)
     np.testing.assert_array_equal(layer.kernel, third.kernel)
+
+
+def test_a_weight_counts_as_so_many_images_and_none_as_no_image():
+    images = correlated_images(9)
+    weight = np.array([0, 1, 2, 3, 0, 1, 1, 2, 5])
+    weighted = PatchWhitening.of(images, 2, weight)
+    repeated = PatchWhitening.of(np.repeat(images, weight, axis=0), 2)
+    np.testing.assert_allclose(
+        np.abs(outputs(images, weighted)), np.abs(outputs(images, repeated)), atol=1e-7
+    )
+    # where nothing has weight, all count alike
+    np.testing.assert_array_equal(
+        PatchWhitening.of(images, 2, np.zeros(9)).kernel,
+        PatchWhitening.of(images, 2).kernel,
+    )
 
 
 def test_a_window_that_does_not_fit_is_told_of():
