@@ -101,7 +101,7 @@ def test_calls_and_waiting_add_up_to_the_time_of_the_step():
         if isinstance(program, ProgramProfile):
             total = sum(call.seconds for call in program.calls)
             assert min(call.seconds for call in program.calls) > 0
-            assert 0 < total <= program.seconds
+            assert 0 < total <= program.seconds * (1 + 1e-9)  # up to rounding
             assert total + program.waited == pytest.approx(program.seconds)
 
 
