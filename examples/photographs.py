@@ -38,7 +38,7 @@ def make_model(filters, epochs, seed=0, verbose=0):
         filters,
         architecture="resnet",
         whitening=2,
-        activation="gelu",
+        activation="silu",
         batch_norm=BatchNorm(shift_gain=8.0),
         optimizer=SGD(momentum=0.85, nesterov=True),
         learning_rate=0.1,
