@@ -7,7 +7,8 @@ each ends, `y`, the classes, and `names`. Some rows are set aside, and the accur
 on them, or on the photographs of another such file (--test). Pillow has to be installed.
 
 The time is measured first, that of a step of training on this machine; it says how many
-epochs there are, and the schedule of the learning rate is laid out for these.
+epochs there are, and the schedule of the learning rate is laid out for these. All is done
+within the minutes, from the opening of the photographs to the last epoch.
 """
 
 import argparse
@@ -94,6 +95,7 @@ def main():
     parser.add_argument("--rows", type=int, help="read the first so many rows only")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    start, cpu = time.perf_counter(), time.process_time()
     if not Path(arguments.data).exists():
         print(f"There is no {arguments.data}: pass the file of photographs with --data.")
         return
@@ -110,7 +112,6 @@ def main():
         )
     warnings.simplefilter("ignore", ConvergenceWarning)
 
-    start, cpu = time.perf_counter(), time.process_time()
     filters = next(f for most, f in SIZES.items() if arguments.minutes <= most)
     epochs = arguments.epochs
     if epochs is None:
