@@ -68,4 +68,4 @@ def test_an_interrupt_before_the_last_call_begins_ends_the_others(two_threads, m
     stop, told = threading.Event(), []
     with pytest.raises(KeyboardInterrupt):
         side_by_side(lambda item: told.append(stop.wait(10)), range(3), stop)
-    assert told and all(told)
+    assert stop.is_set() and all(told)
