@@ -219,8 +219,8 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
     Members are trained beside each other, one in each thread that
     `threadpoolctl.threadpool_limits`, `OMP_NUM_THREADS` or joblib allow; their data is not
     copied. The result is the same for any number of threads. scikit-learn's
-    ``BaggingClassifier(bootstrap=False)`` averages such members as well, of tables alone, and
-    hands on validation data by metadata routing alone.
+    ``BaggingClassifier(bootstrap=False)`` averages such members, too, but of tables alone,
+    and hands on validation data by metadata routing alone.
 
     References
     ----------
@@ -380,8 +380,8 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
     Members are trained beside each other, one in each thread that
     `threadpoolctl.threadpool_limits`, `OMP_NUM_THREADS` or joblib allow; their data is not
     copied. The result is the same for any number of threads. scikit-learn's
-    ``BaggingRegressor(bootstrap=False)`` averages such members as well, of tables alone, and
-    hands on validation data by metadata routing alone.
+    ``BaggingRegressor(bootstrap=False)`` averages such members, too, but of tables alone,
+    and hands on validation data by metadata routing alone.
 
     The error of a mean (Krogh and Vedelsby 1995): for each sample, with the predictions
     f_k and their mean f, (f - y)^2 = mean((f_k - y)^2) - mean((f_k - f)^2).
