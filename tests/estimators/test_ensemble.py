@@ -270,7 +270,7 @@ def test_logarithms_keep_the_digits_of_small_probabilities():
 
 
 def test_the_logarithm_of_certainty_is_no_more_than_zero():
-    model = classifier(DecisionTreeClassifier(), n_members=7).fit(X, CLASSES)
+    model = classifier(DecisionTreeClassifier(), n_members=25).fit(X, CLASSES)
     with np.errstate(divide="ignore"):
         log_p = model.predict_log_proba(X)
     assert_array_equal(np.unique(log_p), [-np.inf, 0.0])
