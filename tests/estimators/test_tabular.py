@@ -623,6 +623,12 @@ def test_other_columns_at_predict_are_refused():
         model.predict(X.drop(columns="new"))
 
 
+def test_a_table_without_rows_is_refused():
+    X, y, _ = frame()
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        TabularClassifier().fit(X[:0], y[:0])
+
+
 def test_targets_with_gaps_are_refused():
     X, y, z = frame()
     with pytest.raises(ValueError, match="NaN"):
