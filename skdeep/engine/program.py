@@ -67,10 +67,14 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Call:
-    """One kernel with the values of its arguments: buffers, numbers or None."""
+    """One kernel with the values of its arguments: buffers, numbers or None.
+
+    ``part`` is whose call it is: the name of a layer, or ``"loss"`` and the like.
+    """
 
     kernel: Kernel
     arguments: dict[str, Any]
+    part: str = ""
 
     @property
     def buffers(self) -> list[Buffer]:
@@ -262,7 +266,7 @@ class Scope:
         if kernel.scratch - arguments.keys():
             arguments |= self._scratch(kernel, arguments)
         self.calls.append(
-            Call(kernel, {name: arguments[name] for name in kernel.arguments})
+            Call(kernel, {name: arguments[name] for name in kernel.arguments}, self.name)
         )
 
     def _scratch(self, kernel: Kernel, arguments: dict[str, Any]) -> dict[str, Buffer]:

@@ -106,6 +106,23 @@ def test_all_kernels_are_compiled():
     assert set(COMPILED.values()) <= set(native.extension.kernel_names())
 
 
+# --- the peak -------------------------------------------------------------------------
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, rounds=st.integers(0, 50))
+@drawn
+def test_repeated_multiply_adds_are_a_geometric_sum(instruction_set, dtype, n, m, rounds):
+    x = normal(0, n, m, dtype=dtype)
+    arguments = {"x": x, "factor": 0.5, "summand": 1.0, "rounds": rounds}
+    with using(instruction_set):
+        reference, ours = run_both(kernels.multiply_add, arguments, dtype)
+    expected = 0.5**rounds * x + 2 * (1 - 0.5**rounds)
+    for found in (reference, ours):
+        np.testing.assert_allclose(found["x"], expected, rtol=1e-5, atol=1e-6)
+
+
 # --- products -------------------------------------------------------------------------
 
 
