@@ -186,7 +186,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             )
         X, y = _indexable(X), _indexable(y)
         check_consistent_length(X, y, groups)
-        check_array(np.empty((_num_samples(y), 1)))  # refuses tables without rows
+        check_array(np.zeros((_num_samples(y), 1)))  # refuses tables without rows
         context = self._init_callback_context("fit", 0, None, sequential_subtasks=False)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         context.call_on_fit_task_begin(estimator=self, **given)
