@@ -23,19 +23,23 @@ from sklearn.utils.validation import (
 from skdeep.engine.threads import single_threaded_blas, thread_limit
 from skdeep.estimators.blending import Blend, Unseen, select
 from skdeep.estimators.checked_data import NAMES_OF_VALIDATION, has_validation_data
+from skdeep.estimators.members import (
+    SHARE_OF_NETWORKS,
+    Clock,
+    as_task,
+    say_what_is_kept,
+    train,
+)
 from skdeep.estimators.tabular_folds import make_folds
 from skdeep.estimators.tabular_members import (
     LINEAR,
-    SHARE_OF_NETWORKS,
     TREES,
-    Clock,
     Member,
     MemberInputs,
     Rows,
     linear_model,
     mean_outputs,
     network,
-    train,
     tree_model,
 )
 from skdeep.estimators.tabular_plan import (
@@ -217,10 +221,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         self._keep_out_of_fold(unseen, present, all_weights, y)
         context.call_on_fit_task_end(estimator=self, **given)
         if interrupt is not None:
-            interrupt.add_note(
-                f"Training was interrupted after {len(members)} members, with which the "
-                "estimator is fitted."
-            )
+            say_what_is_kept(interrupt, len(members))
             raise interrupt
         return self
 
@@ -347,22 +348,20 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             kind, fold, n_epochs = tasks[number]
             part = rows if fold is None else rows.take(folds[fold][0])
             subtask = subtasks[number]
-            subtask.call_on_fit_task_begin(estimator=self)
             if kind in others:
+                subtask.call_on_fit_task_begin(estimator=self)
                 model = self._fit_other(kind, part, seeds[number])
-            else:
-                n = len(part.target)
-                model = self._network(kind, n_epochs, plan, n, seeds[number])
-                model.set_callbacks(end_at)
-                with subtask.propagate_callback_context(model):
-                    model.fit(
-                        part.x[kind],
-                        part.target,
-                        sample_weight=part.weight,
-                        **_validation_of(kind, validation),
-                    )
-                model.set_callbacks()
-            subtask.call_on_fit_task_end(estimator=self)
+                subtask.call_on_fit_task_end(estimator=self)
+                return Member(kind, fold, model)
+            n = len(part.target)
+            model = self._network(kind, n_epochs, plan, n, seeds[number])
+            with as_task(subtask, self, model, end_at):
+                model.fit(
+                    part.x[kind],
+                    part.target,
+                    sample_weight=part.weight,
+                    **_validation_of(kind, validation),
+                )
             return Member(kind, fold, model, n_epochs)
 
         results, interrupt = train([partial(fit, i) for i in range(len(tasks))], clock)

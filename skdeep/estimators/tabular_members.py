@@ -6,7 +6,6 @@ numbers for each sample: the probabilities of all classes, or standardized targe
 
 import threading
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,6 @@ from skdeep.optimizers import AdamW
 
 LINEAR, TREES = "linear", "trees"
 _RIDGE_PENALTIES = np.logspace(-2, 3, 11)
-# What is done after the networks takes part of a time limit, too.
-SHARE_OF_NETWORKS = 0.9
 
 
 @dataclass(frozen=True)
@@ -234,80 +231,3 @@ def tree_model(classifies, n_targets, seed):
         return HistGradientBoostingClassifier(random_state=seed)
     model = HistGradientBoostingRegressor(random_state=seed)
     return model if n_targets == 1 else MultiOutputRegressor(model)
-
-
-class Clock:
-    """The seconds that are left of a limit, from its making on."""
-
-    def __init__(self, limit):
-        self._end = np.inf if limit is None else perf_counter() + limit
-
-    def left(self):
-        """The seconds that are left; infinite without a limit."""
-        return self._end - perf_counter()
-
-    @property
-    def runs(self):
-        """Whether there is a limit."""
-        return np.isfinite(self._end)
-
-
-class EndAt:
-    """A callback that ends a fit after the epoch in which an event was set."""
-
-    def __init__(self, event):
-        self.event = event
-
-    def setup(self, estimator, context):
-        """Nothing to set up."""
-
-    def on_fit_task_begin(self, estimator, context):
-        """Nothing to begin."""
-
-    def on_fit_task_end(self, estimator, context):
-        """Say whether to end."""
-        return self.event.is_set()
-
-    def teardown(self, estimator, context):
-        """Nothing to tear down."""
-
-
-def train(fits, clock):
-    """Train networks beside each other, while there is time.
-
-    The first is trained, however long it takes; another one only while there is time
-    for one that takes as long as the slowest so far.
-
-    Parameters
-    ----------
-    fits : list of callable
-        Each takes an `EndAt`, trains a network and returns it.
-
-    clock : Clock
-        The time that is left.
-
-    Returns
-    -------
-    results : list
-        What they return, or None where there was no time.
-
-    interrupted : KeyboardInterrupt or None
-        Where the user ended it; the results are then those that are complete.
-    """
-    stop, slowest = threading.Event(), [0.0]
-    results = [None] * len(fits)
-
-    def run(number):
-        if stop.is_set() or (number and clock.left() * SHARE_OF_NETWORKS < slowest[0]):
-            return
-        start = perf_counter()
-        result = fits[number](EndAt(stop))
-        if not stop.is_set():
-            results[number] = result
-        slowest[0] = max(slowest[0], perf_counter() - start)
-
-    try:
-        side_by_side(run, range(len(fits)), stop)
-    except KeyboardInterrupt as interrupt:
-        return results, interrupt
-    return results, None

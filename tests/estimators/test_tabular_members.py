@@ -1,13 +1,11 @@
 """The models that predict a table together, one at a time."""
 
-import threading
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skdeep import TabularClassifier, TabularRegressor
-from skdeep.estimators.tabular_members import Clock, Member, network, train
+from skdeep.estimators.tabular_members import Member, network
 
 _OPTIONS = {
     "hidden_layer_sizes": [7, 5],
@@ -89,38 +87,3 @@ def test_without_unseen_rows_all_networks_count_the_same(kind):
     X, y = generator.normal(size=(80, 3)), generator.integers(0, 2, 80)
     model = kind(n_cv=0, n_epochs=2, hidden_layer_sizes=4, random_state=0).fit(X, y)
     assert model.weights_ == dict.fromkeys(("periodic", "piecewise", "plain"), 1 / 3)
-
-
-def test_what_was_cut_off_is_no_result():
-    done = threading.Event()
-
-    def whole(end_at):
-        assert not end_at.on_fit_task_end(None, None)
-        done.set()
-        return "whole"
-
-    def cut(end_at):
-        done.wait(10)
-        end_at.event.set()  # as an interrupt of another one does
-        assert end_at.on_fit_task_end(None, None)
-        return "half"
-
-    results, interrupt = train([whole, cut, cut], Clock(None))
-    assert results == ["whole", None, None]
-    assert interrupt is None
-
-
-def test_an_interrupt_is_handed_on_with_what_is_complete():
-    done = threading.Event()
-
-    def whole(end_at):
-        done.set()
-        return "whole"
-
-    def interrupted(end_at):
-        done.wait(10)
-        raise KeyboardInterrupt
-
-    results, interrupt = train([whole, interrupted], Clock(None))
-    assert results == ["whole", None]
-    assert isinstance(interrupt, KeyboardInterrupt)
