@@ -42,11 +42,15 @@ class Member:
 
     estimator : estimator
         The fitted model. Its classes are numbers of classes, its targets standardized.
+
+    n_epochs : int or None
+        The epochs of a network's schedule; None for another model.
     """
 
     kind: str
     fold: int | None
     estimator: Any
+    n_epochs: int | None = None
 
     def outputs(self, inputs, n_outputs):
         """What it predicts, as an array of shape (n_samples, n_outputs)."""
@@ -152,7 +156,7 @@ class MemberInputs:
         return x
 
 
-def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
+def network(kind, options, n_numeric, n_rows, seed, *, classifies):
     """A network to train: an embedding, then dense layers.
 
     Parameters
@@ -160,11 +164,9 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
     kind : str
         What numbers become first.
 
-    plan : Plan
-        Epochs, the size of batches, dropout.
-
     options : dict
-        `hidden_layer_sizes`, `learning_rate`, `weight_decay`.
+        `hidden_layer_sizes`, `dropout`, `learning_rate`, `weight_decay`, `batch_size`,
+        and `n_epochs`, in which the rate falls to zero.
 
     n_numeric : int
         How many columns are numbers to embed.
@@ -192,8 +194,8 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
         layers.append((f"dense_{number}", Dense(units, kernel_initializer="he_normal")))
         activation = Activation("relu" if kind == PLAIN else "silu")
         layers.append((f"activation_{number}", activation))
-        if plan.dropout:
-            layers.append((f"dropout_{number}", Dropout(plan.dropout)))
+        if options["dropout"]:
+            layers.append((f"dropout_{number}", Dropout(options["dropout"])))
     kind_of_estimator = SequentialClassifier if classifies else SequentialRegressor
     return kind_of_estimator(
         layers,
@@ -201,8 +203,8 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
         learning_rate=options["learning_rate"],
         learning_rate_schedule="cosine",
         weight_decay=options["weight_decay"],
-        batch_size=min(plan.batch_size, n_rows),
-        max_iter=plan.n_epochs,
+        batch_size=min(options["batch_size"], n_rows),
+        max_iter=options["n_epochs"],
         n_iter_no_change=np.inf,
         tol=0.0,
         random_state=seed,

@@ -6,16 +6,19 @@ from sklearn.linear_model import LogisticRegression
 
 from skdeep import TabularClassifier, TabularRegressor
 from skdeep.estimators.tabular_members import Member, network
-from skdeep.estimators.tabular_plan import PRESETS, make_plan, operations
 
-_OPTIONS = {"hidden_layer_sizes": [7, 5], "learning_rate": 0.02, "weight_decay": 0.3}
+_OPTIONS = {
+    "hidden_layer_sizes": [7, 5],
+    "dropout": 0.0,
+    "learning_rate": 0.02,
+    "weight_decay": 0.3,
+    "batch_size": 64,
+    "n_epochs": 10,
+}
 
 
-def _network(kind, dropout=0.0):
-    asked = dict.fromkeys(("n_members", "n_cv", "n_epochs", "batch_size"), "auto")
-    costs = [operations(500, 3, 0, 2, kind, [7, 5])]
-    plan = make_plan(PRESETS["fast"], (kind,), costs, 500, dropout=dropout, asked=asked)
-    return network(kind, plan, _OPTIONS, 3, 500, 0, classifies=True)
+def _network(kind, **options):
+    return network(kind, _OPTIONS | options, 3, 500, 0, classifies=True)
 
 
 @pytest.mark.parametrize(
