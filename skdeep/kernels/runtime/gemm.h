@@ -39,6 +39,9 @@ struct Product {
   const T* initial;  // what every row of c starts from, or null for zeros
 };
 
+// Lines are fetched ahead for so many steps at a time.
+constexpr int fetched = 16;
+
 template <class T>
 struct Tile {
   const T* a;
@@ -50,7 +53,7 @@ struct Tile {
   const T* initial;
   bool accumulates;  // start from what c holds
   int last_columns;  // columns of the last vector
-  const T* ahead;    // what will be read next, a line at every other step, or null
+  const T* ahead;    // what will be read next, a line for two steps, or null
   long ahead_row;
 };
 
@@ -65,7 +68,7 @@ SKDEEP_INLINE To resized(From from) {
 // V is a vector, or half of one where the tile has no more columns
 template <class T, class V, int Rows, int Vectors, bool ByColumns>
 void multiply_tile(const Tile<T>& tile) {
-  constexpr int W = width<T>, groups = (Rows + 2) / 3, chunk = 16;
+  constexpr int W = width<T>, groups = (Rows + 2) / 3;
   const bool whole = tile.last_columns == W;
   V sum[Rows][Vectors];
 #pragma GCC unroll 16
@@ -86,11 +89,11 @@ void multiply_tile(const Tile<T>& tile) {
   const long s = tile.a_stride;
 #pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) a[g] = tile.a + (ByColumns ? 0 : 3 * g * s);
+  const long chunk = Vectors == 2 && ahead ? fetched : tile.depth;
   for (long p = 0; p < tile.depth;) {
     const long stop = p + chunk < tile.depth ? p + chunk : tile.depth;
     if (Vectors == 2 && ahead) {
-#pragma GCC unroll 8
-      for (long k = 0; k < chunk / 2; ++k, ahead += tile.ahead_row) {
+      for (int k = 0; k < fetched / 2; ++k, ahead += tile.ahead_row) {
         __builtin_prefetch(ahead, 0, 2);
       }
     }
