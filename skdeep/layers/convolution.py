@@ -140,7 +140,7 @@ class Conv(Layer):
         window = self._window(x.shape[1:])
         scope.keep("x", x)
         out = scope.buffer("out", (ROWS, *window.output_shape(self.filters)))
-        write_convolution(scope, window, x, out)
+        write_convolution(scope, window, x, out, **scope.parameters)
         return out
 
     def backward_parameters(self, scope, d_out):
@@ -149,18 +149,18 @@ class Conv(Layer):
 
     def backward_input(self, scope, d_out):
         d_x = scope.buffer("d_x", scope["x"].shape)
-        write_convolution_backward_input(scope, self._window(d_x.shape[1:]), d_out, d_x)
+        window, kernel = self._window(d_x.shape[1:]), scope.parameters["kernel"]
+        write_convolution_backward_input(scope, window, d_out, d_x, kernel)
         return d_x
 
 
-def write_convolution(scope, window, x, out):
-    """Write the call of a convolution with the scope's kernel and, if it has one, bias."""
-    kernel = _four_axes(scope.parameters["kernel"])
+def write_convolution(scope, window, x, out, kernel, bias=None):
+    """Write the call of a convolution."""
     scope.call(
         kernels.convolution_forward,
         x=window.image(x),
-        kernel=kernel,
-        bias=scope.parameters.get("bias"),
+        kernel=_four_axes(kernel),
+        bias=bias,
         **window.geometry,
         out=window.image(out),
     )
@@ -184,13 +184,12 @@ def write_convolution_backward_parameters(scope, window, x, d_out):
         )
 
 
-def write_convolution_backward_input(scope, window, d_out, d_x):
+def write_convolution_backward_input(scope, window, d_out, d_x, kernel):
     """Write the call of the gradient with respect to a convolution's input."""
-    kernel = _four_axes(scope.parameters["kernel"])
     scope.call(
         kernels.convolution_backward_input,
         d_out=window.image(d_out),
-        kernel=kernel,
+        kernel=_four_axes(kernel),
         **window.geometry,
         d_x=window.image(d_x),
     )

@@ -776,6 +776,7 @@ def test_batch_norm(instruction_set, dtype, n, m, seed):
         "batch_size": n + 3,
         "momentum": 0.9,
         "epsilon": 1e-1,
+        "shift_gain": 3.0,
         "share": np.empty(n, dtype),
         "work": np.empty(m, dtype),
         "normalized": np.empty_like(x),
@@ -792,15 +793,17 @@ def test_batch_norm(instruction_set, dtype, n, m, seed):
         d_out = normal(seed + 1, n, m, dtype=dtype)
         normalized = a["normalized"]
         gradients = {"d_scale": np.empty(m, dtype), "d_shift": np.empty(m, dtype)}
-        backward = {"d_out": d_out, "normalized": normalized, **gradients}
+        backward = {"d_out": d_out, "normalized": normalized, "shift_gain": 3.0}
+        backward |= gradients
         a2, b2 = run_both(kernels.batch_norm_backward_parameters, backward, dtype, 2)
-        scale = (abs(d_out) * np.maximum(abs(normalized), 1)).sum(axis=0)
+        scale = (abs(d_out) * np.maximum(abs(normalized), 3)).sum(axis=0)
         for key in a2:
             assert_near(b2[key], a2[key], scale)
         backward |= {
             "share": a["share"],
             "scale": arguments["scale"],
             "inverse_deviation": a["inverse_deviation"],
+            "work": np.empty(m, dtype),
             "d_x": np.empty_like(x),
         }
         backward |= a2
