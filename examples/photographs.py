@@ -43,7 +43,7 @@ def make_model(filters, epochs, seed=0, verbose=0):
         batch_norm=BatchNorm(shift_gain=8.0),
         output_scale=1 / 9,
         optimizer=SGD(momentum=0.85, nesterov=True),
-        learning_rate=1.5 * BATCH_SIZE / 1024,
+        learning_rate=3.0 * BATCH_SIZE / 1024,
         learning_rate_schedule=OneCycle(
             peak_fraction=0.23, div_factor=5, final_div_factor=20
         ),

@@ -62,7 +62,6 @@ NUMBERS = {
     "beta_2": 0.99,
     "decay": 0.9,
     "delta": 0.7,
-    "shift_gain": 2.0,
     "epsilon": 1e-3,
     "gamma": 1.5,
     "layer": 2,
