@@ -195,18 +195,17 @@ class _Memory:
 
 # --- the kernels ------------------------------------------------------------------------
 
-_IMAGES = "rows in_rows in_columns channels"
-_FILTERED = "rows out_rows out_columns filters"
-_KERNEL = "3 3 channels filters"
+_IMAGES = "rows in_rows in_columns deep_inputs"
+_FILTERED = "rows out_rows out_columns deep_outputs"
+_KERNEL = "3 3 deep_inputs deep_outputs"
 
 
 def _scratch_sizes(sizes):
     """Room for each of five arrays: all positions of an image, or of the kernel."""
-    most = max(sizes["channels"], sizes["filters"])
+    inputs, outputs = sizes["deep_inputs"], sizes["deep_outputs"]
     tiles = n_tiles(sizes["out_rows"], sizes["out_columns"])
-    return {
-        "block": 5 * _POSITIONS * max(tiles * most, sizes["channels"] * sizes["filters"])
-    }
+    numbers = max(tiles * max(inputs, outputs), inputs * outputs)
+    return {"positions": 5 * _POSITIONS * numbers}
 
 
 def _check_numbers(numbers, channels, filters):
@@ -229,13 +228,13 @@ def _flops(x, out):
     return 2.0 * _POSITIONS * n * n_tiles(rows, columns) * x.shape[3] * filters
 
 
-_declare = partial(compiled, scratch="work", scratch_sizes=_scratch_sizes, work="block")
+_declare = partial(compiled, scratch="work", scratch_sizes=_scratch_sizes, work="positions")
 
 
 @compiled(
     None,
     writes="weights",
-    compiled_axis="channels",
+    compiled_axis="deep_inputs",
     check=lambda kernel, weights, **_: _check_numbers(weights, *kernel.shape[2:]),
     kernel=_KERNEL,
     weights="36 numbers",
@@ -249,7 +248,7 @@ def winograd_weights(kernel, weights):
 @compiled(
     None,
     writes="weights",
-    compiled_axis="filters",
+    compiled_axis="deep_outputs",
     check=lambda kernel, weights, **_: _check_numbers(weights, *kernel.shape[2:]),
     kernel=_KERNEL,
     weights="36 numbers",
@@ -266,7 +265,7 @@ def winograd_weights_backward(kernel, weights):
     check=lambda x, weights, out, **_: _check_numbers(weights, x.shape[3], out.shape[3]),
     x=_IMAGES,
     weights="36 numbers",
-    bias="filters",
+    bias="deep_outputs",
     padding="pair",
     out=_FILTERED,
 )
@@ -302,8 +301,9 @@ def _transform_inputs(image, padding, tiles, memory):
     _transform(_B_T, seen, middle, inputs, memory.array(3, *shape[1:]))
 
 
+# a part is of rows that lie together: cut along the rows, there were other parts
 @_declare(
-    "sum",
+    None,
     writes="sums",
     flops=lambda x, d_out, **_: _flops(x, d_out),
     check=lambda x, d_out, sums, **_: _check_numbers(sums, x.shape[3], d_out.shape[3]),
@@ -344,7 +344,7 @@ def winograd_sums(x, d_out, padding, work, sums):
 @compiled(
     None,
     writes="d_kernel",
-    compiled_axis="channels",
+    compiled_axis="deep_inputs",
     check=lambda sums, d_kernel, **_: _check_numbers(sums, *d_kernel.shape[2:]),
     sums="parts 36 numbers",
     d_kernel=_KERNEL,
