@@ -3,11 +3,18 @@
 Estimators for images take a tuple of these as `augmentation`; they act one after the
 other, on the training batches only, and the data is never copied. What is drawn depends
 on `random_state`, the step and the sample's place in the batch, never on threads.
+
+As `test_time_augmentation` nothing is drawn: a prediction is the mean over all versions
+that there are, each weighed by its probability.
 """
 
+import math
+from collections.abc import Callable
+from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -22,6 +29,13 @@ __all__ = [
     "RandomFlip",
     "RandomShift",
 ]
+
+
+# Versions of a sample that a prediction is the mean over, at most.
+_MOST_VERSIONS = 1000
+
+#: A probability, and what makes such a version of samples.
+Version = tuple[float, Callable[[np.ndarray], np.ndarray]]
 
 
 class Augmentation(BaseEstimator):
@@ -50,9 +64,30 @@ class Augmentation(BaseEstimator):
         """
         raise NotImplementedError(f"{type(self).__name__} must define write.")
 
+    def versions(self, input_shape: tuple[int, ...]) -> list[Version]:
+        """All versions of a sample that may be drawn, where they can be counted.
 
-def check_augmentation(augmentation, input_shape):
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of a sample.
+
+        Returns
+        -------
+        versions : list of (float, callable)
+            The probability of each, and what makes it of an array of samples.
+        """
+        raise ValueError(
+            f"test_time_augmentation averages over all versions of a sample, but those of "
+            f"{type(self).__name__} cannot be counted. It takes RandomFlip, RandomCrop and "
+            "RandomShift."
+        )
+
+
+def check_augmentation(augmentation, input_shape, name="augmentation"):
     """A tuple of augmentations with checked parameters, for samples of a shape.
+
+    The name is that of the estimator's parameter, for errors.
 
     Raises
     ------
@@ -64,12 +99,51 @@ def check_augmentation(augmentation, input_shape):
     for item in augmentation:
         if not isinstance(item, Augmentation):
             raise TypeError(
-                "augmentation must be a tuple of objects of skdeep.augmentation, such as "
+                f"{name} must be a tuple of objects of skdeep.augmentation, such as "
                 f"(RandomFlip(), RandomCrop(4)). Got {item!r} in it."
             )
         item._validate_params()
         item.check(input_shape)
     return tuple(augmentation)
+
+
+def check_versions(augmentation, input_shape):
+    """The versions of a sample that augmentations make one after the other.
+
+    Parameters
+    ----------
+    augmentation : sequence of Augmentation
+        Checked as by `check_augmentation`.
+
+    input_shape : tuple of int
+        The shape of a sample.
+
+    Returns
+    -------
+    versions : list of (float, callable)
+        The probability of each, and what makes it of an array of samples; without
+        augmentations the samples as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where one is no augmentation, is wrong, or has versions without number.
+    """
+    augmentation = check_augmentation(augmentation, input_shape, "test_time_augmentation")
+    steps = [item.versions(input_shape) for item in augmentation]
+    _check_count(math.prod(map(len, steps)))
+
+    def version(choices):
+        changes = [change for _, change in choices]
+
+        def changed(samples):
+            for change in changes:
+                samples = change(samples)
+            return samples
+
+        return math.prod(share for share, _ in choices), changed
+
+    return [version(choices) for choices in product(*steps)]
 
 
 class _OfImages(Augmentation):
@@ -93,6 +167,34 @@ class _OfImages(Augmentation):
         }
         self._call(scope, random, x.view(view), out.view(view))
         return out, target
+
+
+def _check_count(count):
+    if count > _MOST_VERSIONS:
+        raise ValueError(
+            f"test_time_augmentation makes {count} versions of each sample; more than "
+            f"{_MOST_VERSIONS} take too long. Let it move samples less far, such as "
+            "RandomCrop(padding=1)."
+        )
+
+
+def _as_it_is(samples):
+    return samples
+
+
+def _move(move, repeats):
+    """What moves samples by whole places along their axes, as `shift_images` does."""
+
+    def moved(samples):
+        for axis, places in enumerate(move, 1):
+            source = np.arange(samples.shape[axis]) + places
+            inside = np.clip(source, 0, len(source) - 1)
+            samples = np.take(samples, inside, axis)
+            if not repeats:
+                np.moveaxis(samples, axis, 0)[source != inside] = 0
+        return samples
+
+    return moved
 
 
 class RandomFlip(_OfImages):
@@ -133,6 +235,14 @@ class RandomFlip(_OfImages):
             out=out,
         )
 
+    def versions(self, input_shape):
+        signal, share = len(input_shape) == 2, float(self.probability)
+        if signal and self.direction == "vertical":
+            return [(1.0, _as_it_is)]  # a signal is an image of one row
+        axis = 1 if signal or self.direction == "vertical" else 2
+        both = [(1 - share, _as_it_is), (share, lambda samples: np.flip(samples, axis))]
+        return [version for version in both if version[0]]
+
 
 class _Shift(_OfImages):
     """Base of those that move images as a whole."""
@@ -146,6 +256,15 @@ class _Shift(_OfImages):
             repeats=self._repeats(),
             out=out,
         )
+
+    def versions(self, input_shape):
+        signal = len(input_shape) == 2
+        size = (1, input_shape[0]) if signal else input_shape[:2]
+        reach = self._reach(size)[signal:]
+        _check_count(math.prod(2 * r + 1 for r in reach))
+        moves = list(product(*(range(-r, r + 1) for r in reach)))
+        repeats = self._repeats()
+        return [(1 / len(moves), _move(move, repeats)) for move in moves]
 
 
 class RandomCrop(_Shift):

@@ -173,6 +173,40 @@ class Orthogonal(Initializer):
         return self.gain * (q if fan_in >= fan_out else q.T).reshape(shape)
 
 
+class Identity(_LeCun, _Uniform):
+    """The first units hand on the inputs, one each; the others are drawn as `LeCunUniform`.
+
+    Of a convolution each of the first filters is 1 at the centre of the window for one
+    channel, and 0 elsewhere: before training, what comes in goes on to the next layer, as
+    past a residual block. Where there are no more units than inputs, all are such.
+
+    References
+    ----------
+    Zagoruyko and Komodakis (2017). "DiracNets: training very deep neural networks without
+    skip-connections". arXiv:1706.00388.
+
+    Jordan (2024). "94% on CIFAR-10 in 3.29 seconds on a single GPU". arXiv:2404.00498.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeep.initializers import Identity
+    >>> kernel = Identity().sample(np.random.default_rng(0), (3, 3, 2, 5))
+    >>> kernel[1, 1, :, :2].tolist(), float(np.abs(kernel[..., :2]).sum())
+    ([[1.0, 0.0], [0.0, 1.0]], 2.0)
+    """
+
+    def sample(self, generator, shape):
+        values = super().sample(generator, shape)
+        if len(shape) == 1:  # a bias has no inputs to hand on
+            return values
+        n = min(shape[-2:])
+        centre = tuple((size - 1) // 2 for size in shape[:-2])
+        values[..., :n] = 0.0
+        values[(*centre, np.arange(n), np.arange(n))] = 1.0
+        return values
+
+
 class RandomNormal(Initializer):
     """Normal around zero, whatever the shape.
 
@@ -255,6 +289,7 @@ INITIALIZERS = {
     "glorot_uniform": GlorotUniform(),
     "he_normal": HeNormal(),
     "he_uniform": HeUniform(),
+    "identity": Identity(),
     "lecun_normal": LeCunNormal(),
     "lecun_uniform": LeCunUniform(),
     "orthogonal": Orthogonal(),

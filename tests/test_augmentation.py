@@ -2,13 +2,21 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
-from skdeep import ConvNetClassifier, SequentialClassifier
-from skdeep.augmentation import Cutout, Mixup, RandomCrop, RandomFlip, RandomShift
+from skdeep import ConvNetClassifier, ConvNetRegressor, SequentialClassifier
+from skdeep.augmentation import (
+    Cutout,
+    Mixup,
+    RandomCrop,
+    RandomFlip,
+    RandomShift,
+    check_versions,
+)
 from skdeep.engine.batch import BatchPlan, TrainingData, write_batch
 from skdeep.engine.program import ROWS, Buffer, Calls, Program, TrainingStep
 from skdeep.kernels import PhiloxStream
-from skdeep.layers import Dense
+from skdeep.layers import Conv, Dense
 
 pytestmark = pytest.mark.tiny
 
@@ -220,3 +228,129 @@ def test_a_table_cannot_be_flipped(digits):
     model = SequentialClassifier([Dense(5)], augmentation=(RandomFlip(),))
     with pytest.raises(ValueError, match="RandomFlip changes images or signals"):
         model.fit(digits[0], digits[1])
+
+
+# --- all versions, for predictions ------------------------------------------------
+
+COUNTED = [
+    (RandomFlip(), 2),
+    (RandomFlip("vertical", probability=0.2), 2),
+    (RandomFlip(probability=1.0), 1),
+    (RandomCrop(1), 9),
+    (RandomShift(0.3, 0.4), 25),
+    (RandomShift(0.2, 0.2, fill="nearest"), 9),
+]
+each_counted = pytest.mark.parametrize(
+    ("augmentation", "count"), COUNTED, ids=lambda value: repr(value)[:40]
+)
+
+
+@each_counted
+@pytest.mark.parametrize("shape", [IMAGE, SIGNAL], ids=["image", "signal"])
+def test_versions_are_what_training_draws(augmentation, count, shape):
+    x, _, data = batch(augmentation, shape=shape, n=1500)
+    versions = augmentation.versions(shape)
+    assert sum(share for share, _ in versions) == pytest.approx(1)
+    if shape == IMAGE:
+        assert len(versions) == count
+    drawn = np.zeros(len(versions))
+    for number, (share, change) in enumerate(versions):
+        same = (change(data.x) == x).reshape(len(x), -1).all(axis=1)
+        drawn[number] = same.mean()
+        # five standard deviations
+        assert abs(drawn[number] - share) < 5 * np.sqrt(share * (1 - share) / 1500) + 1e-12
+    assert drawn.sum() == pytest.approx(1)  # nothing else is ever drawn
+
+
+def test_versions_of_several_are_all_combinations():
+    versions = check_versions((RandomFlip(probability=0.25), RandomCrop(1)), IMAGE)
+    assert len(versions) == 18
+    shares = sorted(share for share, _ in versions)
+    np.testing.assert_allclose(shares, [0.25 / 9] * 9 + [0.75 / 9] * 9)
+    image = np.arange(60.0).reshape(1, *IMAGE) + 1
+    moved = shifted(image[0, :, ::-1], -1, 1)
+    assert sum(np.array_equal(change(image)[0], moved) for _, change in versions) == 1
+
+
+def image_model(**parameters):
+    options = {"hidden_layer_sizes": (), "max_iter": 2, "random_state": 0}
+    return ConvNetClassifier((4,), **options | parameters)
+
+
+@pytest.mark.parametrize("kind", [ConvNetClassifier, ConvNetRegressor])
+def test_predictions_are_of_the_mean_of_the_raw_outputs(kind, digits):
+    X, y = digits[0][:100].reshape(-1, 8, 8, 1), digits[1][:100]
+    model = kind((4,), max_iter=2, random_state=0).fit(X, y)
+    raw = model.network_.raw_outputs
+    model.set_params(test_time_augmentation=(RandomFlip(probability=0.25),))
+    expected = 0.75 * raw(X) + 0.25 * raw(np.ascontiguousarray(X[:, :, ::-1]))
+    if kind is ConvNetRegressor:
+        np.testing.assert_allclose(model.predict(X), expected[:, 0], rtol=1e-12)
+        return
+    np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), expected.argmax(axis=1))
+    p = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), p, rtol=1e-9)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(p), rtol=1e-6)
+
+
+def test_mirror_images_are_predicted_alike():
+    X = np.random.default_rng(0).integers(0, 256, (30, 6, 6, 3), dtype=np.uint8)
+    model = image_model(test_time_augmentation=(RandomFlip(),)).fit(X, np.arange(30) % 3)
+    p, mirrored = model.predict_proba(X), model.predict_proba(X[:, :, ::-1])
+    np.testing.assert_allclose(mirrored, p, rtol=1e-5)
+    # and training has nothing to do with it
+    plain = image_model().fit(X, np.arange(30) % 3)
+    np.testing.assert_array_equal(plain.network_.parameters, model.network_.parameters)
+
+
+def test_blocks_of_rows_do_not_matter(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(50, 6, 6, 1))
+    model = image_model(test_time_augmentation=(RandomCrop(1),)).fit(X, np.arange(50) % 3)
+    expected = model.decision_function(X)
+    monkeypatch.setattr("skdeep.estimators.images._ROWS", 7)
+    np.testing.assert_allclose(model.decision_function(X), expected, rtol=1e-10)
+    np.testing.assert_allclose(model.decision_function(X[:1]), expected[:1], rtol=1e-10)
+
+
+def test_rows_of_a_table_and_stacks_of_layers_have_versions_too(digits):
+    X, y = digits[0][:60], digits[1][:60]
+    model = image_model(input_shape=(8, 8), test_time_augmentation=(RandomFlip(),))
+    raw = model.fit(X, y).network_.raw_outputs
+    images = X.reshape(-1, 8, 8, 1)
+    mirrored = np.ascontiguousarray(images[:, :, ::-1])
+    np.testing.assert_allclose(
+        model.decision_function(X), (raw(images) + raw(mirrored)) / 2, rtol=1e-12
+    )
+    stack = SequentialClassifier(
+        [Conv(2)], test_time_augmentation=[RandomFlip()], max_iter=1
+    )
+    stack.fit(images, y)
+    np.testing.assert_allclose(
+        stack.predict_proba(mirrored), stack.predict_proba(images), rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "error", "message"),
+    [
+        ((Cutout(),), ValueError, "Cutout cannot be counted"),
+        ((Mixup(),), ValueError, "Mixup cannot be counted"),
+        ((RandomFlip("sideways"),), ValueError, "direction"),
+        (("flip",), TypeError, "test_time_augmentation must be a tuple"),
+        ((RandomCrop(20),), ValueError, "1681 versions of each sample"),
+        ((RandomCrop(2**50),), ValueError, "versions of each sample"),
+        ((RandomCrop(5), RandomCrop(5)), ValueError, "14641 versions of each sample"),
+    ],
+)
+def test_what_cannot_be_averaged_over_is_told_of_in_fit(
+    augmentation, error, message, digits
+):
+    X, y = digits[0][:50].reshape(-1, 8, 8), digits[1][:50]
+    with pytest.raises(error, match=message):
+        image_model(test_time_augmentation=augmentation).fit(X, y)
+
+
+def test_an_estimator_that_is_not_fitted_says_so():
+    with pytest.raises(NotFittedError):
+        image_model(test_time_augmentation=(RandomFlip(),)).predict(np.ones((2, 8, 8)))

@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -72,6 +74,25 @@ def test_the_benchmark_of_tables_runs(tmp_path):
         name = options[1] if options[0] == "--only" else "toy"
         assert re.search(rf"^{name} +(\d+\.\d+ +){{4}}", run.stdout, re.MULTILINE)
         assert "geometric mean" in run.stdout
+
+
+def test_the_example_of_photographs_says_how_many_epochs_fit_and_what_they_bring(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    generator, jpeg = np.random.default_rng(0), []
+    for picture in generator.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8):
+        file = BytesIO()
+        image.fromarray(picture).save(file, "JPEG")
+        jpeg.append(np.frombuffer(file.getvalue(), np.uint8))
+    ends = np.cumsum([len(bytes_) for bytes_ in jpeg])
+    data = {"jpeg": np.concatenate(jpeg), "ends": ends, "y": np.arange(60) % 3}
+    np.savez(tmp_path / "photographs.npz", **data)
+    command = [sys.executable, EXAMPLES / "photographs.py", "--data", "photographs.npz"]
+    command += ["--minutes", "0.01", "--held-back", "12"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"A step takes .* s: \d+ epochs of 1 steps", run.stdout)
+    assert re.search(r"48 photographs, \d+ epochs: .* minutes", run.stdout)
+    assert "Accuracy on 12 others: 0." in run.stdout
 
 
 def test_the_example_of_gradients_teaches_what_it_says(tmp_path):

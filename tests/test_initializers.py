@@ -13,6 +13,7 @@ from skdeep.initializers import (
     GlorotUniform,
     HeNormal,
     HeUniform,
+    Identity,
     LeCunNormal,
     LeCunUniform,
     Orthogonal,
@@ -103,6 +104,20 @@ def test_the_variance_that_is_asked_for_does_not_depend_on_the_shape(shape):
 def test_constant_weights_are_the_constant():
     np.testing.assert_array_equal(sample(Constant(0.25), (2, 3)), np.full((2, 3), 0.25))
     np.testing.assert_array_equal(sample(INITIALIZERS["zeros"], (2,)), [0, 0])
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 4), (4, 6), (6, 4), (3, 3, 2, 5), (2, 3, 5, 2), (7, 2, 2), (5, 1, 3)]
+)
+def test_the_first_units_of_an_identity_hand_on_the_inputs(shape):
+    values = sample(Identity(), shape)
+    *window, n_in, n_out = shape
+    centre = tuple((size - 1) // 2 for size in window)
+    n = min(n_in, n_out)
+    np.testing.assert_array_equal(values[centre][:, :n], np.eye(n_in, n))
+    assert np.abs(values[..., :n]).sum() == n  # nothing else of these
+    others = sample(LeCunUniform(), shape)[..., n:]
+    np.testing.assert_array_equal(values[..., n:], others)
 
 
 # --- choosing one -----------------------------------------------------------------

@@ -27,6 +27,7 @@ import skdeep
 from skdeep import augmentation, layers, preprocessing
 from skdeep.averaging import WeightAveraging
 from skdeep.initializers import Initializer
+from skdeep.layers import BatchNorm
 from skdeep.losses import Loss
 from skdeep.optimizers import Optimizer
 from skdeep.schedules import Schedule
@@ -49,7 +50,15 @@ HUGE_INTEGERS = 1000, 2**31, 2**40, 2**61
 REALS = 0.0, 1e-12, 1e-3, 0.1, 0.5, 0.9, 1.0, 2.0, 10.0, -0.5
 EXTREME_REALS = 1e-300, 1e-30, 1e8, 1e30, 1e300
 # Where a huge number is a mistake, not a wish for memory.
-OF_WINDOWS = "dilation", "strides", "kernel_size", "pool_size", "padding", "size"
+OF_WINDOWS = (
+    "dilation",
+    "strides",
+    "kernel_size",
+    "pool_size",
+    "padding",
+    "size",
+    "whitening",
+)
 
 
 class Worker:
@@ -149,6 +158,8 @@ def allowed(name, constraint):
         return st.sampled_from(sorted(constraint.options))
     if constraint in BASES:
         return instances(constraint)
+    if constraint is BatchNorm:
+        return instance(constraint)
     if constraint in (tuple, list):
         return st.lists(st.sampled_from(INTEGERS), min_size=1, max_size=3).map(constraint)
     plain = {
@@ -196,6 +207,9 @@ SPECIAL = {
     "dropout": ANY_RATE | st.lists(ANY_RATE, min_size=1, max_size=2),
     "layers": st.lists(ANY_LAYER, max_size=4),
     "augmentation": st.lists(ANY_AUGMENTATION, max_size=2).map(tuple),
+    "test_time_augmentation": st.lists(ANY_AUGMENTATION, max_size=2).map(tuple),
+    "blocks_per_stage": st.sampled_from([0, 1, 2, (1, 0), (1,)]),
+    "block_depth": st.sampled_from([1, 2]),
     "input_shape": st.sampled_from([None, (4, 3, 1), (4, 3), (12, 1), (3, 4, 1)]),
     "class_weight": st.sampled_from([None, "balanced"]) | WEIGHTS_OF_CLASSES,
     "target_shape": st.sampled_from([-1, 12, (4, 3), (3, 4, 1), (5,)]),

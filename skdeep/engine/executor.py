@@ -6,6 +6,7 @@ its `run_epoch` does all steps of an epoch. Nothing above knows which one runs.
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 
@@ -48,6 +49,27 @@ class Epoch:
     step: np.ndarray
     learning_rate: np.ndarray
     rates: np.ndarray
+
+
+@dataclass(frozen=True)
+class Times:
+    """What clocks around the calls of a program said.
+
+    Parameters
+    ----------
+    seconds : ndarray of shape (n_calls,)
+        Those that a step spent in each call, of all threads together.
+
+    wall : float
+        The seconds from the start of a step to its end.
+
+    threads : int
+        How many threads there were.
+    """
+
+    seconds: np.ndarray
+    wall: float
+    threads: int
 
 
 def bind(calls, rows, dtype):
@@ -101,7 +123,8 @@ class ReferenceProgram:
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
-        self.flops = sum(_flops(kernel, named) for kernel, named in calls)
+        self.calls = calls
+        self.flops = sum(call_flops(kernel, named) for kernel, named in calls)
         self._steps = [(kernel, tuple(named.values())) for kernel, named in calls]
 
     def session(self):
@@ -127,6 +150,18 @@ class ReferenceProgram:
             if epoch.last is not None:
                 epoch.last._run_step(epoch, epoch.n_full, self.rows)
 
+    def clock(self, n_steps, threads=None):
+        """Do some steps with a clock around each call; return the times of one."""
+        seconds = np.zeros(len(self._steps))
+        with self.session():
+            start = now = perf_counter()
+            for _ in range(n_steps):
+                for i, (function, arguments) in enumerate(self._steps):
+                    function(*arguments)
+                    before, now = now, perf_counter()
+                    seconds[i] += now - before
+        return Times(seconds / n_steps, (now - start) / n_steps, 1)
+
     def _run_step(self, epoch, number, batch_size):
         if epoch.order is not None:
             start = number * batch_size
@@ -136,7 +171,8 @@ class ReferenceProgram:
         self.run()
 
 
-def _flops(kernel, named):
+def call_flops(kernel, named):
+    """The floating-point operations of a call, of products alone; 0 for others."""
     return kernel.flops(**named) if kernel.flops else 0.0
 
 
@@ -149,14 +185,14 @@ class NativeProgram:
 
     def __init__(self, calls, rows, dtype):
         self.rows = rows
-        self._calls = calls  # the compiled program has no more than their addresses
+        self.calls = calls  # the compiled program has no more than their addresses
         records = [_record(kernel, named) for kernel, named in calls]
         self._program = native.extension.Program(np.dtype(dtype) == np.float32, records)
 
     @property
     def flops(self):
         """The floating-point operations of the matrix products of a step."""
-        return sum(_flops(kernel, named) for kernel, named in self._calls)
+        return sum(call_flops(kernel, named) for kernel, named in self.calls)
 
     def session(self):
         """A context in which many runs are cheaper than each by itself."""
@@ -204,6 +240,29 @@ class NativeProgram:
             threads=self._n_threads(),
         )
 
+    def clock(self, n_steps, threads=None):
+        """Do some steps with a clock around each call; return the times of one.
+
+        The same code on the same threads as in `run`, in the same order, but for the
+        clocks. A call that is done a few rows or parameters at a time is clocked each
+        time.
+
+        Parameters
+        ----------
+        n_steps : int
+            How many steps.
+
+        threads : int or None, default=None
+            On how many threads; None for as many as `run` takes.
+
+        Returns
+        -------
+        times : Times
+        """
+        threads = self._n_threads() if threads is None else threads
+        seconds, wall, threads = self._program.clock(n_steps, threads)
+        return Times(np.array(seconds) / n_steps, wall / n_steps, threads)
+
     def _n_threads(self):
         if self._program.cost < _SERIAL_COST:
             return 1
@@ -230,7 +289,7 @@ def _record(kernel, named):
         (*first, *[getattr(value, "key", value) for value in arguments]),
         kernel.written_bits << len(first),
         kernel.cut_bits << len(first),
-        _flops(kernel, named),
+        call_flops(kernel, named),
         _Callback(kernel, tuple(named.values())),
     )
 

@@ -106,16 +106,16 @@ class ForwardPasses:
             return ForwardPass(self._program, self._x, self._out, size)
 
 
-def sparse_blocks(x):
-    """Cut a CSR matrix into blocks of rows, whose entries are not copied.
+def sparse_blocks(x, size=_BLOCK):
+    """Cut a CSR matrix into blocks of so many rows, whose entries are not copied.
 
     Yields
     ------
     rows : slice
     block : SparseRows
     """
-    for start in range(0, x.shape[0], _BLOCK):
-        ends = x.indptr[start + 1 : start + 1 + _BLOCK]
+    for start in range(0, x.shape[0], size):
+        ends = x.indptr[start + 1 : start + 1 + size]
         first = x.indptr[start]
         entries = slice(first, ends[-1])
         values, columns, ends = x.data[entries], x.indices[entries], ends - first

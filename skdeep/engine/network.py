@@ -10,16 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg.blas import dnrm2
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from skdeep import kernels
-from skdeep.engine.batch import BatchPlan, write_batch
+from skdeep.engine.batch import BatchPlan, TrainingData, write_batch
 from skdeep.engine.inference import (
     ForwardPass,
     ForwardPasses,
     run_blocks,
     sparse_blocks,
 )
+from skdeep.engine.profile import profile_programs
 from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope, TrainingStep
 from skdeep.engine.threads import single_threaded_blas
 from skdeep.engine.update import Settings, Weights, write_update
@@ -441,6 +442,110 @@ class Network:
             out = layer.infer(scope, out)
         return Program(calls, self.dtype), out
 
+    def profile(self, X, y, *, batch_size=None):
+        """Where the time of a training step and of a prediction goes, call by call.
+
+        Both are run many times, on a copy of this network, with a clock around each
+        call: milliseconds, floating-point operations a second and their share of what
+        this machine can do, bytes and bytes a second, by layer. Nothing of the network
+        changes. The shortest of some rounds is shown.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, ...)
+            Samples as the network takes them, of `input_shape` or of as many numbers in
+            another shape. Take data like those of training: zeros may be faster.
+
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets. Which class is which does not matter here.
+
+        batch_size : int or None, default=None
+            The rows of the step and of the prediction; None for those of a batch of the
+            training, or for all rows of X if these are fewer.
+
+        Returns
+        -------
+        profile : NetworkProfile
+            Its text is a table for the step and one for the prediction; in a notebook
+            they are HTML. `training` and `prediction` have the numbers.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from skdeep import MLPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = MLPClassifier((32,), max_iter=3, tol=1, random_state=0).fit(X, y)
+        >>> profile = model.network_.profile(X, y, batch_size=64)
+        >>> print(*profile.training.layers(), sep=", ")
+        batch, dense_1, relu_1, output, loss, optimizer
+        >>> [call.kernel for call in profile.prediction.calls]
+        ['dense_forward', 'relu_forward', 'dense_forward']
+        >>> profile.prediction.calls[0].flops == 2 * 64 * 64 * 32
+        True
+        """
+        data, plan = self._data_to_profile(X, y, batch_size)
+        twin, rows = self.copy(), plan.batch_size
+        memory = StepMemory(twin, (0, 0), rows)
+        memory.step[0] = 1  # the learning rate stays zero: every step is the first
+        order = np.random.default_rng(0).permutation(data.x.shape[0])
+        memory.index[...] = order[:rows]
+        training = twin.training_program(plan, data, memory)
+        return profile_programs(training, twin._prediction_of(data.x[:rows]), rows)
+
+    def _data_to_profile(self, X, y, batch_size):
+        """X and y as training takes them, and how a batch of them is gathered."""
+        if issparse(X):
+            x = csr_array(X, dtype=self.dtype)
+        else:
+            x = self._samples(X)
+            x = np.ascontiguousarray(x, x.dtype if x.dtype == np.uint8 else self.dtype)
+        rows = min(200 if self.plan is None else self.plan.batch_size, x.shape[0])
+        rows = rows if batch_size is None else batch_size
+        if not 0 < rows <= x.shape[0]:
+            raise ValueError(
+                f"A batch must have from 1 to as many rows as X, {x.shape[0]}; "
+                f"batch_size={rows}."
+            )
+        one_hot = None if self.plan is None else self.plan.one_hot
+        target = self._targets_to_profile(y, one_hot)
+        whole = self.plan is not None and self.plan.whole and rows == x.shape[0]
+        weight = np.ones(len(target), self.dtype)
+        data = TrainingData(x, target, weight, one_hot)
+        augmentation = () if self.plan is None else self.plan.augmentation
+        return data, BatchPlan.of(data, rows, whole, augmentation)
+
+    def _samples(self, X):
+        """X as an array of samples."""
+        X = np.asarray(X)
+        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the network takes "
+                f"{self.input_shape}."
+            )
+        return X.reshape(len(X), *self.input_shape)
+
+    def _targets_to_profile(self, y, one_hot):
+        y = np.asarray(y)
+        if one_hot is not None or y.dtype.kind not in "buif":  # in the order of labels
+            y = np.unique(y, return_inverse=True)[1].reshape(y.shape)
+        if one_hot is not None:
+            return y
+        if math.prod(y.shape[1:]) != math.prod(self.shapes[-1]):
+            raise ValueError(
+                f"y has targets of shape {y.shape[1:]}, but the outputs of the network "
+                f"are of shape {self.shapes[-1]}."
+            )
+        return np.ascontiguousarray(y, self.dtype).reshape(len(y), *self.shapes[-1])
+
+    def _prediction_of(self, x):
+        """The program of prediction for these samples."""
+        if issparse(x):
+            ((_, source),) = sparse_blocks(x, x.shape[0])
+        else:
+            x = np.ascontiguousarray(x, self.dtype)
+            source = Buffer("x", (ROWS, *self.input_shape), array=x)
+        return self._inference_program(source)[0]
+
     def activations(self, X, layer):
         """The outputs of a layer for every sample, as in prediction.
 
@@ -457,12 +562,7 @@ class Network:
         -------
         outputs : ndarray of shape (n_samples, ...)
         """
-        X = np.asarray(X)
-        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
-            raise ValueError(
-                f"X has samples of shape {X.shape[1:]}, but the network takes "
-                f"{self.input_shape}."
-            )
+        X = self._samples(X)
         calls = Calls(keeps_all=True)
         source = out = Buffer("x", (ROWS, *self.input_shape))
         for (_, part), scope in zip(self.layers, self.scopes(calls), strict=True):
@@ -475,7 +575,7 @@ class Network:
             )
         wanted = calls.outputs[layer]
         outputs = np.empty((len(X), *wanted.shape[1:]), self.dtype)
-        inputs = {source: X.reshape(len(X), *self.input_shape)}
+        inputs = {source: X}
         for rows, arrays in run_blocks(Program(calls, self.dtype), inputs):
             outputs[rows] = wanted.of(arrays[wanted.owner])[: rows.stop - rows.start]
         return outputs

@@ -67,10 +67,14 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Call:
-    """One kernel with the values of its arguments: buffers, numbers or None."""
+    """One kernel with the values of its arguments: buffers, numbers or None.
+
+    ``part`` is whose call it is: the name of a layer, or ``"loss"`` and the like.
+    """
 
     kernel: Kernel
     arguments: dict[str, Any]
+    part: str = ""
 
     @property
     def buffers(self) -> list[Buffer]:
@@ -207,6 +211,11 @@ class Scope:
             raise ValueError(f"{self.name} asks for a training step, but nothing trains.")
         return self._training
 
+    @property
+    def batch_size(self) -> int | None:
+        """The samples of a full batch; None where nothing is trained."""
+        return None if self._training is None else self._training.batch_size
+
     def counting(self, step: Buffer) -> "Scope":
         """This scope for who counts steps in another way."""
         other = copy(self)
@@ -262,7 +271,7 @@ class Scope:
         if kernel.scratch - arguments.keys():
             arguments |= self._scratch(kernel, arguments)
         self.calls.append(
-            Call(kernel, {name: arguments[name] for name in kernel.arguments})
+            Call(kernel, {name: arguments[name] for name in kernel.arguments}, self.name)
         )
 
     def _scratch(self, kernel: Kernel, arguments: dict[str, Any]) -> dict[str, Buffer]:

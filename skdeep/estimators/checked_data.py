@@ -110,6 +110,8 @@ def check_training_data(
     y = targets.learn(y, classes) if first else targets.check(y)
     sample_weight = check_sample_weight(sample_weight, X, allow_all_zero=partial)
     sample_weight = of_size_one(sample_weight)
+    if first:
+        inputs.learn_weighted(X, sample_weight)
     targets.learn_weights(y, sample_weight, partial=partial)
     weight = of_size_one(sample_weight * targets.weights(y)).astype(inputs.dtype)
     if not partial:

@@ -48,9 +48,9 @@ PARAMETERS = """
         are scaled down to it. Values of 2 to 4 are usual, with dropout and a large
         learning rate. Not for L-BFGS.
 
-    batch_norm : bool, default=False
+    batch_norm : {batch_norm}
         Whether batch normalization stands before each hidden activation. It replaces
-        the bias of these layers: `intercepts_` then shows its shift.
+        the bias of these layers: `intercepts_` then shows its shift.{batch_norm_note}
 
     loss : {losses} \
 or Loss, default="auto"
@@ -71,7 +71,8 @@ or Loss, default="auto"
         L-BFGS.{averaging_note}
 
     kernel_initializer : {"auto", "glorot_normal", "glorot_uniform", "he_normal", \
-"he_uniform", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or Initializer, \
+"he_uniform", "identity", "lecun_normal", "lecun_uniform", "orthogonal", "zeros"} or \
+Initializer, \
 default="auto"
         How the weights are drawn. {initializers}
 
@@ -230,14 +231,20 @@ _PERCEPTRON = {
     "averages": '{"ema", "swa"}',
     "averaging": "None",
     "averaging_note": "",
+    "batch_norm": "bool, default=False",
+    "batch_norm_note": "",
 }
 _CONVOLUTIONAL = {
     "initializers": """``"auto"`` follows the activation, also in the first
         layer: He (uniform) for the ReLU family, LeCun (normal) for SELU, Glorot (uniform)
-        for logistic, tanh and identity, and for the output layer.""",
+        for logistic, tanh and identity, and for the output layer; and in a residual
+        network `Identity` for the first convolution of a stage.""",
     "averages": '{"auto", "ema", "swa"}',
     "averaging": '"auto"',
     "averaging_note": ' ``"auto"`` is ``"ema"``, and None for L-BFGS.',
+    "batch_norm": '"auto", bool or BatchNorm, default="auto"',
+    "batch_norm_note": """ A
+        `skdeep.layers.BatchNorm` says how. ``"auto"`` is True in residual networks.""",
 }
 
 

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils.validation import check_is_fitted
 
-from skdeep.augmentation import check_augmentation
+from skdeep.augmentation import check_augmentation, check_versions
 from skdeep.estimators.network_inputs import Inputs
+from skdeep.layers.rescaling import Rescaling
+from skdeep.layers.whitening import PatchWhitening
 from skdeep.validation.messages import plain
 
 # Signals have many places and few channels; images have sides of about equal length.
 _SIGNAL_RATIO = 4
+# Rows whose versions are predicted at a time: each is a copy of them.
+_ROWS = 2048
 # Images are grey, of colours, or of colours with transparency; signals have some more
 # channels. Below so many, by the number of axes, the last axis may be that of channels.
 _MOST_CHANNELS = {2: 16, 3: 4}
@@ -79,19 +84,40 @@ class Images(Inputs):
     is_signal : bool or None, default=None
         What two axes are, as in `sample_shape`.
 
+    whitening : int, tuple of int or None, default=None
+        The size of the windows whose numbers are to be whitened.
+
     Attributes
     ----------
     given_shape : tuple of int
         The axes of the first X after that of samples.
+
+    whitening_layer : PatchWhitening or None
+        What whitens them, as found from the first X.
     """
 
     takes_sparse = False
     given_shape: tuple[int, ...]
+    whitening_layer: PatchWhitening | None = None
 
-    def __init__(self, owner: str, input_shape: Any, is_signal: bool | None = None) -> None:
+    def __init__(
+        self,
+        owner: str,
+        input_shape: Any,
+        is_signal: bool | None = None,
+        whitening: Any = None,
+    ) -> None:
         self.owner = owner
         self.input_shape = input_shape
         self.is_signal = is_signal
+        self.whitening = whitening
+
+    def learn_weighted(self, X: Any, sample_weight: np.ndarray) -> None:
+        if self.whitening is not None:
+            scale = Rescaling().scale if self.holds_bytes else 1.0
+            self.whitening_layer = PatchWhitening.of(
+                self.samples(X), self.whitening, sample_weight, scale
+            )
 
     def samples(self, X: Any) -> Any:
         if not issparse(X):
@@ -170,12 +196,13 @@ class ImageInput:
     """Makes an estimator of networks accept images and signals.
 
     It stands before the classifier's or regressor's base. The subclass has the
-    parameters `input_shape` and `augmentation`.
+    parameters `input_shape`, `augmentation` and `test_time_augmentation`.
     """
 
     _parameter_constraints = {
         "input_shape": [tuple, list, None],
         "augmentation": [tuple, list],
+        "test_time_augmentation": [tuple, list],
     }
 
     @property
@@ -188,7 +215,22 @@ class ImageInput:
         return Images(type(self).__name__, self.input_shape)
 
     def _augmentation(self, input_shape):
+        check_versions(self.test_time_augmentation, input_shape)
         return check_augmentation(self.augmentation, input_shape)
+
+    def _raw_outputs(self, X):
+        if not len(self.test_time_augmentation):
+            return super()._raw_outputs(X)
+        check_is_fitted(self)
+        samples = self._samples(X)
+        versions = check_versions(self.test_time_augmentation, samples.shape[1:])
+        outputs = np.zeros((len(samples), *self.network_.shapes[-1]), self.network_.dtype)
+        for start in range(0, len(samples), _ROWS):
+            rows = slice(start, start + _ROWS)
+            for share, change in versions:
+                changed = np.ascontiguousarray(change(samples[rows]))
+                outputs[rows] += share * self.network_.raw_outputs(changed)
+        return outputs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

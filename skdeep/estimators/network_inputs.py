@@ -70,6 +70,9 @@ class Inputs:
         self.dtype = number_type(X)
         return validated
 
+    def learn_weighted(self, X: Any, sample_weight: np.ndarray) -> None:
+        """Learn from the first X, checked, what depends on the samples' weights."""
+
     def check(self, estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
         """Check another X than the first, as `learn` does, against what was learned."""
         X = convert_input(X)  # lists have a shape then

@@ -124,6 +124,12 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         What changes the images of training batches at random, one after the other: see
         `skdeep.augmentation`.
 
+    test_time_augmentation : tuple of Augmentation, default=()
+        Predict the mean of the raw outputs for all versions of a sample that these could
+        make, weighed by their probabilities: ``(RandomFlip(),)`` for an image and its
+        mirror image. It takes `RandomFlip`, `RandomCrop` and `RandomShift`. Validation
+        scores are of such predictions, validation losses are not.
+
     {parameters}
 
     Attributes
@@ -184,6 +190,7 @@ class SequentialClassifier(_Sequential, NetworkClassifier):
         *,
         input_shape=None,
         augmentation=(),
+        test_time_augmentation=(),
         optimizer="adam",
         learning_rate="auto",
         learning_rate_schedule="constant",
@@ -234,6 +241,12 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
     augmentation : tuple of Augmentation, default=()
         What changes the images of training batches at random, one after the other: see
         `skdeep.augmentation`.
+
+    test_time_augmentation : tuple of Augmentation, default=()
+        Predict the mean of the raw outputs for all versions of a sample that these could
+        make, weighed by their probabilities: ``(RandomFlip(),)`` for an image and its
+        mirror image. It takes `RandomFlip`, `RandomCrop` and `RandomShift`. Validation
+        scores are of such predictions, validation losses are not.
 
     {parameters}
 
@@ -287,6 +300,7 @@ class SequentialRegressor(_Sequential, NetworkRegressor):
         *,
         input_shape=None,
         augmentation=(),
+        test_time_augmentation=(),
         optimizer="adam",
         learning_rate="auto",
         learning_rate_schedule="constant",

@@ -6,6 +6,7 @@ import numpy as np
 
 from skdeep.estimators.inside import check_is_network, network_to_measure, training_of
 from skdeep.inspection.plotting import import_pyplot
+from skdeep.layers import BatchNorm
 from skdeep.layers.activation import activation_name
 from skdeep.training.gradient_recording import (
     DEAD_SLOPE,
@@ -179,7 +180,7 @@ class GradientFlowReport:
             losses,
             diverged,
             _activation_of(estimator),
-            bool(getattr(estimator, "batch_norm", False)),
+            any(isinstance(layer, BatchNorm) for _, layer in network.layers),
         )
 
     # --- what it means ------------------------------------------------------------

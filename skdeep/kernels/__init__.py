@@ -18,6 +18,7 @@ from skdeep.kernels.linear import *
 from skdeep.kernels.loss import *
 from skdeep.kernels.normalization import *
 from skdeep.kernels.optimizer import *
+from skdeep.kernels.peak import *
 from skdeep.kernels.pooling import *
 from skdeep.kernels.runtime import native as native
 from skdeep.kernels.runtime.contract import *

@@ -69,11 +69,11 @@ void batch_norm_forward(const Operation& o, Worker& worker, long begin, long end
   const Rows rows = rows_of(o.argument[0], o.argument[2].rows);
   const double step = (double)*array<long long>(o, 4), batch_size = number<double>(o, 5);
   const double momentum = number<double>(o, 6);
-  const T epsilon = number<T>(o, 7);
-  T *share = array<T>(o, 8), *normalized = array<T>(o, 9);
-  T *inverse_deviation = array<T>(o, 10);
-  T *running_mean = array<T>(o, 11), *running_variance = array<T>(o, 12);
-  T* out = array<T>(o, 13);
+  const T epsilon = number<T>(o, 7), gain = number<T>(o, 8);
+  T *share = array<T>(o, 9), *normalized = array<T>(o, 10);
+  T *inverse_deviation = array<T>(o, 11);
+  T *running_mean = array<T>(o, 12), *running_variance = array<T>(o, 13);
+  T* out = array<T>(o, 14);
 
   // a batch without any weight has mean and variance zero instead of 0 / 0
   double weights = 0;
@@ -106,7 +106,7 @@ void batch_norm_forward(const Operation& o, Worker& worker, long begin, long end
     each_block(rows.count, [&](long first, long last) {
       each_vector<T>(j, stop, [&](auto at) {
         const Vector<T> m = at.load(mean - j), inverse = at.load(inverse_deviation);
-        const Vector<T> a = at.load(scale), b = at.load(shift);
+        const Vector<T> a = at.load(scale), b = at.load(shift) * gain;
         for (long i = first * rows.columns; i < last * rows.columns; i += rows.columns) {
           const Vector<T> y = (at.load(x + i) - m) * inverse;
           at.store(normalized + i, y);
@@ -117,12 +117,14 @@ void batch_norm_forward(const Operation& o, Worker& worker, long begin, long end
   }
 }
 
-// d_scale = sum of d_out * normalized over all rows, d_shift = sum of d_out
+// d_scale = sum of d_out * normalized over all rows, d_shift = gain * sum of d_out; the
+// first of these two is an argument of this number
 template <class T>
-SKDEEP_INLINE void sum_parameters(const Operation& o, long begin, long end) {
+SKDEEP_INLINE void sum_parameters(const Operation& o, T gain, int first_sum, long begin,
+                                  long end) {
   const T *d_out = array<T>(o, 0), *normalized = array<T>(o, 1);
-  T *d_scale = array<T>(o, 2), *d_shift = array<T>(o, 3);
-  const Rows rows = rows_of(o.argument[0], o.argument[2].rows);
+  T *d_scale = array<T>(o, first_sum), *d_shift = array<T>(o, first_sum + 1);
+  const Rows rows = rows_of(o.argument[0], o.argument[first_sum].rows);
   for (long j = begin; j < end; ++j) d_scale[j] = d_shift[j] = 0;
   each_block(rows.count, [&](long first, long last) {
     each_vector<T>(begin, end, [&](auto at) {
@@ -133,14 +135,14 @@ SKDEEP_INLINE void sum_parameters(const Operation& o, long begin, long end) {
         sum += d;
       }
       at.store(d_scale, at.load(d_scale) + products);
-      at.store(d_shift, at.load(d_shift) + sum);
+      at.store(d_shift, at.load(d_shift) + sum * gain);
     });
   });
 }
 
 template <class T>
 void batch_norm_backward_parameters(const Operation& o, Worker&, long begin, long end) {
-  sum_parameters<T>(o, begin, end);
+  sum_parameters<T>(o, number<T>(o, 2), 3, begin, end);
 }
 
 template <class T>
@@ -148,13 +150,15 @@ void batch_norm_backward_input(const Operation& o, Worker&, long begin, long end
   const T *d_out = array<T>(o, 0), *normalized = array<T>(o, 1), *share = array<T>(o, 2);
   const T *scale = array<T>(o, 3), *inverse_deviation = array<T>(o, 4);
   const T *d_scale = array<T>(o, 5), *d_shift = array<T>(o, 6);
-  T* d_x = array<T>(o, 7);
+  const T gain = (T)(1 / number<double>(o, 7));
+  T* d_x = array<T>(o, 8);
   const Rows rows = rows_of(o.argument[0], o.argument[3].rows);
   for (long i = begin * rows.places; i < end * rows.places; ++i) {
     const long offset = i * rows.columns;
     const T part = share[i];
     each_vector<T>(0, rows.columns, [=](auto at) {
-      Vector<T> pull = at.load(normalized + offset) * at.load(d_scale) + at.load(d_shift);
+      const Vector<T> sum = at.load(d_shift) * gain;
+      Vector<T> pull = at.load(normalized + offset) * at.load(d_scale) + sum;
       Vector<T> d = at.load(d_out + offset) - pull * part;
       at.store(d_x + offset, d * at.load(inverse_deviation) * at.load(scale));
     });
@@ -165,13 +169,13 @@ template <class T>
 void batch_norm_inference(const Operation& o, Worker&, long begin, long end) {
   const T *x = array<T>(o, 0), *scale = array<T>(o, 1), *shift = array<T>(o, 2);
   const T *mean = array<T>(o, 3), *variance = array<T>(o, 4);
-  const T epsilon = number<T>(o, 5);
-  T* out = array<T>(o, 6);
+  const T epsilon = number<T>(o, 5), gain = number<T>(o, 6);
+  T* out = array<T>(o, 7);
   const Rows rows = rows_of(o.argument[0], o.argument[1].rows);
   const long first = begin * rows.places, last = end * rows.places;
   each_block(last - first, [&](long start, long stop) {
     each_vector<T>(0, rows.columns, [&](auto at) {
-      const Vector<T> m = at.load(mean), b = at.load(shift);
+      const Vector<T> m = at.load(mean), b = at.load(shift) * gain;
       const Vector<T> a = at.load(scale) / square_root<T>(at.load(variance) + epsilon);
       for (long i = first + start; i < first + stop; ++i) {
         const long offset = i * rows.columns;
@@ -217,7 +221,7 @@ void layer_norm_forward(const Operation& o, Worker&, long begin, long end) {
 
 template <class T>
 void layer_norm_backward_parameters(const Operation& o, Worker&, long begin, long end) {
-  sum_parameters<T>(o, begin, end);
+  sum_parameters<T>(o, (T)1, 2, begin, end);
 }
 
 template <class T>
@@ -244,7 +248,7 @@ void layer_norm_backward_input(const Operation& o, Worker&, long begin, long end
 constexpr KernelEntry entries[] = {
     {"batch_norm_forward", Split::columns, 2, batch_norm_forward<float>,
      batch_norm_forward<double>},
-    {"batch_norm_backward_parameters", Split::columns, 2,
+    {"batch_norm_backward_parameters", Split::columns, 3,
      batch_norm_backward_parameters<float>, batch_norm_backward_parameters<double>},
     {"batch_norm_backward_input", Split::rows, 0, batch_norm_backward_input<float>,
      batch_norm_backward_input<double>},

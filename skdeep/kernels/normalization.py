@@ -5,11 +5,13 @@ or (n, places, channels) for images and signals, where each place counts as a sa
 own. With weights w that sum to one over all of them:
 
     mean = sum w x,    variance = sum w (x - mean)^2,
-    normalized = (x - mean) / sqrt(variance + epsilon),    out = scale * normalized + shift
+    normalized = (x - mean) / sqrt(variance + epsilon)
+    out = scale * normalized + shift_gain * shift
 
-and, since d_scale = sum d_out * normalized and d_shift = sum d_out,
+and, since d_scale = sum d_out * normalized and d_shift = shift_gain * sum d_out,
 
-    d_x = scale / sqrt(variance + epsilon) * (d_out - w (d_shift + normalized * d_scale))
+    d_x = scale / sqrt(variance + epsilon)
+          * (d_out - w (d_shift / shift_gain + normalized * d_scale))
 
 Layer normalization (Ba, Kiros and Hinton 2016) is over the last axis of its input. At each
 place of each sample, with the mean and the variance of its m features:
@@ -48,6 +50,7 @@ __all__ = [
     batch_size="number",
     momentum="number",
     epsilon="number",
+    shift_gain="number",
     share="rows ...",
     work="features",
     normalized="rows ... features",
@@ -65,6 +68,7 @@ def batch_norm_forward(
     batch_size,
     momentum,
     epsilon,
+    shift_gain,
     share,
     work,
     normalized,
@@ -104,7 +108,8 @@ def batch_norm_forward(
     np.divide(1, inverse_deviation, out=inverse_deviation)
     np.multiply(normalized, inverse_deviation, out=normalized)
     np.multiply(normalized, scale, out=out)
-    np.add(out, shift, out=out)
+    np.multiply(shift, shift_gain, out=work)
+    np.add(out, work, out=out)
 
 
 @compiled(
@@ -113,18 +118,21 @@ def batch_norm_forward(
     compiled_axis="features",
     d_out="rows ... features",
     normalized="rows ... features",
+    shift_gain="number",
     d_scale="features",
     d_shift="features",
 )
-def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
+def batch_norm_backward_parameters(d_out, normalized, shift_gain, d_scale, d_shift):
     d_out, normalized = (a.reshape(-1, a.shape[-1]) for a in (d_out, normalized))
     np.einsum("ij,ij->j", d_out, normalized, out=d_scale)
     np.add.reduce(d_out, axis=0, out=d_shift)
+    np.multiply(d_shift, shift_gain, out=d_shift)
 
 
 @compiled(
     "rows",
     writes="d_x",
+    scratch="work",
     d_out="rows ... features",
     normalized="rows ... features",
     share="rows ...",
@@ -132,13 +140,25 @@ def batch_norm_backward_parameters(d_out, normalized, d_scale, d_shift):
     inverse_deviation="features",
     d_scale="features",
     d_shift="features",
+    shift_gain="number",
+    work="features",
     d_x="rows ... features",
 )
 def batch_norm_backward_input(
-    d_out, normalized, share, scale, inverse_deviation, d_scale, d_shift, d_x
+    d_out,
+    normalized,
+    share,
+    scale,
+    inverse_deviation,
+    d_scale,
+    d_shift,
+    shift_gain,
+    work,
+    d_x,
 ):
+    np.multiply(d_shift, 1 / shift_gain, out=work)
     np.multiply(normalized, d_scale, out=d_x)
-    np.add(d_x, d_shift, out=d_x)
+    np.add(d_x, work, out=d_x)
     np.multiply(d_x, share[..., np.newaxis], out=d_x)
     np.subtract(d_out, d_x, out=d_x)
     np.multiply(d_x, inverse_deviation, out=d_x)
@@ -156,18 +176,20 @@ def batch_norm_backward_input(
     running_mean="features",
     running_variance="features",
     epsilon="number",
+    shift_gain="number",
     work="features",
     out="rows ... features",
 )
 def batch_norm_inference(
-    x, scale, shift, running_mean, running_variance, epsilon, work, out
+    x, scale, shift, running_mean, running_variance, epsilon, shift_gain, work, out
 ):
     np.add(running_variance, epsilon, out=work)
     np.sqrt(work, out=work)
     np.divide(scale, work, out=work)
     np.subtract(x, running_mean, out=out)
     np.multiply(out, work, out=out)
-    np.add(out, shift, out=out)
+    np.multiply(shift, shift_gain, out=work)
+    np.add(out, work, out=out)
 
 
 @compiled(

@@ -151,6 +151,53 @@ SKDEEP_INLINE void transform_weights(const T* g, long place, T* to, long stride)
   }
 }
 
+// All positions of a row of up to `most` numbers, which are written together: the positions
+// lie in pages of their own, and to find a page takes longer than to write a vector.
+template <class T>
+struct WeightsOfRow {
+  static constexpr long most = 128;
+  T numbers[positions * most];
+
+  // g is the row at the first of nine places
+  SKDEEP_INLINE void transform(const T* g, long place, long count) {
+    each_full_vector<T>(count, [&](long i) {
+      transform_weights(g + i, place, numbers + i, most);
+    });
+  }
+  SKDEEP_INLINE void write(T* to, long position, long count) const {
+    for (long n = 0; n < positions; ++n) {
+      copy_numbers(numbers + n * most, count, to + n * position);
+    }
+  }
+  // from several parts
+  SKDEEP_INLINE void add_up(const T* from, long position, long part, long parts,
+                            long count) {
+    for (long n = 0; n < positions; ++n) {
+      each_full_vector<T>(count, [&](long i) {
+        const T* first = from + n * position + i;
+        Vector<T> sum = load(first);
+        for (long p = 1; p < parts; ++p) sum += load(first + p * part);
+        store(numbers + n * most + i, sum);
+      });
+    }
+  }
+};
+
+// Call body(first, count) for parts of a row, each at least a vector wide; the last may take
+// some numbers of the one before it again.
+template <class T, class Body>
+SKDEEP_INLINE void each_part_of_row(long length, Body body) {
+  constexpr long most = WeightsOfRow<T>::most;
+  for (long i = 0; i < length; i += most) {
+    const long count = smaller(most, length - i);
+    if (count < width<T>) {
+      body(length - width<T>, (long)width<T>);
+    } else {
+      body(i, count);
+    }
+  }
+}
+
 // For the channels from begin to end
 template <class T>
 void winograd_weights(const Operation& o, Worker&, long begin, long end) {
@@ -158,10 +205,12 @@ void winograd_weights(const Operation& o, Worker&, long begin, long end) {
   T* weights = array<T>(o, 1);
   const long filters = o.argument[0].shape[3];
   const long place = o.argument[0].shape[2] * filters, position = o.argument[1].columns;
+  WeightsOfRow<T> row;
   for (long c = begin; c < end; ++c) {
-    each_full_vector<T>(filters, [&](long f) {
+    each_part_of_row<T>(filters, [&](long f, long count) {
       const long offset = c * filters + f;
-      transform_weights(kernel + offset, place, weights + offset, position);
+      row.transform(kernel + offset, place, count);
+      row.write(weights + offset, position, count);
     });
   }
 }
@@ -170,31 +219,26 @@ void winograd_weights(const Operation& o, Worker&, long begin, long end) {
 // filters in the place of channels
 template <class T>
 void winograd_weights_backward(const Operation& o, Worker& worker, long begin, long end) {
-  constexpr long at_a_time = 16, wide = 2 * width<T>;
+  constexpr long at_a_time = 16, most = WeightsOfRow<T>::most;
   const T* kernel = array<T>(o, 0);
   T* weights = array<T>(o, 1);
   const long channels = o.argument[0].shape[2], filters = o.argument[0].shape[3];
   const long place = channels * filters, position = o.argument[1].columns;
   T* const turned = (T*)worker.scratch;
-  static_assert(9 * at_a_time * wide * sizeof(T) <= scratch_bytes);
+  static_assert(9 * at_a_time * most * sizeof(T) <= scratch_bytes);
+  WeightsOfRow<T> row;
   for (long f = begin; f < end; f += at_a_time) {
     const long rows = smaller(at_a_time, end - f);
-    for (long c = 0; c < channels; c += wide) {
-      const long columns = smaller(wide, channels - c);
-      // the last block may take some channels again, to be a vector wide
-      const long first = columns < width<T> ? channels - width<T> : c;
-      const long count = larger(columns, width<T>);
+    each_part_of_row<T>(channels, [&](long c, long count) {
       for (long n = 0; n < 9; ++n) {
-        pack_panel(kernel + (8 - n) * place + first * filters + f, 1, filters, rows,
-                   (int)count, (int)wide, turned + n * rows * wide);
+        transpose(kernel + (8 - n) * place + c * filters + f, filters, rows, (int)count,
+                  turned + n * rows * most, (int)most);
       }
       for (long r = 0; r < rows; ++r) {
-        each_full_vector<T>(count, [&](long l) {
-          transform_weights(turned + r * wide + l, rows * wide,
-                            weights + (f + r) * channels + first + l, position);
-        });
+        row.transform(turned + r * most, rows * most, count);
+        row.write(weights + (f + r) * channels + c, position, count);
       }
-    }
+    });
   }
 }
 
@@ -305,37 +349,44 @@ void winograd_sums(const Operation& o, Worker& worker, long begin, long end) {
   }
 }
 
+// Nine vectors of gradients from those of all positions
+template <class T>
+SKDEEP_INLINE void transform_sums(const T* sums, long stride, T* g, long place) {
+  Vector<T> rows[3][6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    Vector<T> column[6], w[3];
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) column[i] = load(sums + (6 * i + j) * stride);
+    gradients_of_weights<T>(column, w);
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; ++k) rows[k][j] = w[k];
+  }
+#pragma GCC unroll 3
+  for (int k = 0; k < 3; ++k) {
+    Vector<T> w[3];
+    gradients_of_weights<T>(rows[k], w);
+#pragma GCC unroll 3
+    for (int l = 0; l < 3; ++l) store(g + (3 * k + l) * place, w[l]);
+  }
+}
+
 // For the channels from begin to end
 template <class T>
 void winograd_backward_kernel(const Operation& o, Worker&, long begin, long end) {
   const T* sums = array<T>(o, 0);
   T* d_kernel = array<T>(o, 1);
   const long parts = o.argument[0].rows, part = o.argument[0].columns;
-  const long position = o.argument[0].shape[2];
-  const long filters = o.argument[1].shape[3];
+  const long position = o.argument[0].shape[2], filters = o.argument[1].shape[3];
   const long place = o.argument[1].shape[2] * filters;
+  WeightsOfRow<T> row;
   for (long c = begin; c < end; ++c) {
-    each_full_vector<T>(filters, [&](long f) {
+    each_part_of_row<T>(filters, [&](long f, long count) {
       const long offset = c * filters + f;
-      Vector<T> rows[3][6];
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) {
-        Vector<T> column[6], g[3];
-#pragma GCC unroll 6
-        for (int i = 0; i < 6; ++i) {
-          const T* from = sums + offset + (6 * i + j) * position;
-          column[i] = load(from);
-          for (long n = 1; n < parts; ++n) column[i] += load(from + n * part);
-        }
-        gradients_of_weights<T>(column, g);
-        for (int k = 0; k < 3; ++k) rows[k][j] = g[k];
-      }
-#pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) {
-        Vector<T> g[3];
-        gradients_of_weights<T>(rows[k], g);
-        for (int l = 0; l < 3; ++l) store(d_kernel + offset + (3 * k + l) * place, g[l]);
-      }
+      row.add_up(sums + offset, position, part, parts, count);
+      each_full_vector<T>(count, [&](long i) {
+        transform_sums(row.numbers + i, row.most, d_kernel + offset + i, place);
+      });
     });
   }
 }

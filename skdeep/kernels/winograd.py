@@ -59,7 +59,9 @@ def _asked():
 CONVOLUTION = _asked()
 
 
-def suits_winograd(kernel_shape, channels, out_size, strides, dilation, padding):
+def suits_winograd(
+    kernel_shape, channels, out_size, strides, dilation, padding, batch_size
+):
     """Whether a convolution is to be computed by Winograd's minimal filtering.
 
     Parameters
@@ -75,6 +77,9 @@ def suits_winograd(kernel_shape, channels, out_size, strides, dilation, padding)
 
     strides, dilation, padding : tuple of two int
         Those of the convolution.
+
+    batch_size : int or None
+        The images of a step of training; None in prediction, which may be of one.
 
     Returns
     -------
@@ -94,6 +99,12 @@ def suits_winograd(kernel_shape, channels, out_size, strides, dilation, padding)
     # the transforms take as long for one filter as for many
     if min(channels, kernel_shape[3]) < FEWEST_CHANNELS:
         return False
+    # weights are transformed once a step, and that must be worth it
+    tiles, fewest = n_tiles(*out_size), FEWEST_TILES
+    if batch_size is not None:
+        tiles, fewest = tiles * batch_size, FEWEST_TRAINED_TILES
+    if tiles < fewest:
+        return False
     # tiles that are mostly outside of the image do more than they save
     rows, columns = out_size
     return 9 * rows * columns >= LEAST_GAIN * _POSITIONS * n_tiles(rows, columns)
@@ -101,6 +112,8 @@ def suits_winograd(kernel_shape, channels, out_size, strides, dilation, padding)
 
 #: Kernels take no fewer channels or filters: a vector of 512 bits has as many.
 FEWEST_CHANNELS = 16
+#: Of an image that is predicted alone, and of a step of training.
+FEWEST_TILES, FEWEST_TRAINED_TILES = 16, 64
 #: How many times as many products the direct convolution must take.
 LEAST_GAIN = 2
 

@@ -140,7 +140,7 @@ class Conv(Layer):
         window = self._window(x.shape[1:])
         scope.keep("x", x)
         out = scope.buffer("out", (ROWS, *window.output_shape(self.filters)))
-        write_convolution(scope, window, x, out)
+        write_convolution(scope, window, x, out, **scope.parameters)
         return out
 
     def backward_parameters(self, scope, d_out):
@@ -149,17 +149,18 @@ class Conv(Layer):
 
     def backward_input(self, scope, d_out):
         d_x = scope.buffer("d_x", scope["x"].shape)
-        write_convolution_backward_input(scope, self._window(d_x.shape[1:]), d_out, d_x)
+        window, kernel = self._window(d_x.shape[1:]), scope.parameters["kernel"]
+        write_convolution_backward_input(scope, window, d_out, d_x, kernel)
         return d_x
 
 
-def write_convolution(scope, window, x, out):
-    """Write the call of a convolution with the scope's kernel and, if it has one, bias."""
-    kernel, bias = _four_axes(scope.parameters["kernel"]), scope.parameters.get("bias")
-    x, out = window.image(x), window.image(out)
-    if _suits_winograd(kernel, window, x):
-        shape = kernels.winograd_weights_shape(*kernel.shape[2:])
-        weights = scope.buffer("weights", shape)
+def write_convolution(scope, window, x, out, kernel, bias=None):
+    """Write the calls of a convolution."""
+    kernel, x, out = _four_axes(kernel), window.image(x), window.image(out)
+    if _suits_winograd(scope, window, kernel, x):
+        weights = scope.buffer(
+            "weights", kernels.winograd_weights_shape(*kernel.shape[2:])
+        )
         scope.call(kernels.winograd_weights, kernel=kernel, weights=weights)
         scope.call(
             kernels.winograd_convolution,
@@ -184,7 +185,7 @@ def write_convolution_backward_parameters(scope, window, x, d_out):
     """Write the calls of the gradients of a convolution's kernel and bias."""
     d_kernel = _four_axes(scope.gradients["kernel"])
     x, d_out = window.image(x), window.image(d_out)
-    if _suits_winograd(d_kernel, window, x):
+    if _suits_winograd(scope, window, d_kernel, x):
         sums = scope.buffer("sums", kernels.winograd_sums_shape(*d_kernel.shape[2:]))
         scope.call(
             kernels.winograd_sums, x=x, d_out=d_out, padding=window.padding, sums=sums
@@ -204,13 +205,13 @@ def write_convolution_backward_parameters(scope, window, x, d_out):
         )
 
 
-def write_convolution_backward_input(scope, window, d_out, d_x):
-    """Write the call of the gradient with respect to a convolution's input."""
-    kernel = _four_axes(scope.parameters["kernel"])
-    d_out, d_x = window.image(d_out), window.image(d_x)
-    if _suits_winograd(kernel, window, d_x):
-        shape = kernels.winograd_weights_shape(*kernel.shape[2:])
-        weights = scope.buffer("turned_weights", shape)
+def write_convolution_backward_input(scope, window, d_out, d_x, kernel):
+    """Write the calls of the gradient with respect to a convolution's input."""
+    kernel, d_out, d_x = _four_axes(kernel), window.image(d_out), window.image(d_x)
+    if _suits_winograd(scope, window, kernel, d_x):
+        weights = scope.buffer(
+            "turned_weights", kernels.winograd_weights_shape(*kernel.shape[2:])
+        )
         scope.call(kernels.winograd_weights_backward, kernel=kernel, weights=weights)
         scope.call(
             kernels.winograd_convolution,
@@ -230,9 +231,13 @@ def write_convolution_backward_input(scope, window, d_out, d_x):
     )
 
 
-def _suits_winograd(kernel, window, x):
+def _suits_winograd(scope, window, kernel, x):
     return kernels.suits_winograd(
-        kernel.shape, x.shape[3], window.out_size, **window.geometry
+        kernel.shape,
+        x.shape[3],
+        window.out_size,
+        **window.geometry,
+        batch_size=scope.batch_size,
     )
 
 

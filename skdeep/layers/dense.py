@@ -84,7 +84,8 @@ class Dense(Layer):
         kernel, bias = scope.parameters["kernel"], scope.parameters.get("bias")
         if _has_places(x):
             out = scope.buffer("out", (*x.shape[:-1], self.units))
-            write_convolution(scope, _one_place(x), by_place(x), by_place(out))
+            window = _one_place(x)
+            write_convolution(scope, window, by_place(x), by_place(out), kernel, bias)
             return out
         out = scope.buffer("out", (ROWS, self.units))
         if isinstance(x, SparseRows):
@@ -121,18 +122,13 @@ class Dense(Layer):
             )
 
     def backward_input(self, scope, d_out):
-        d_x = scope.buffer("d_x", scope["x"].shape)
+        d_x, kernel = scope.buffer("d_x", scope["x"].shape), scope.parameters["kernel"]
         if _has_places(d_x):
             write_convolution_backward_input(
-                scope, _one_place(d_x), by_place(d_out), by_place(d_x)
+                scope, _one_place(d_x), by_place(d_out), by_place(d_x), kernel
             )
             return d_x
-        scope.call(
-            kernels.dense_backward_input,
-            d_out=d_out,
-            kernel=scope.parameters["kernel"],
-            d_x=d_x,
-        )
+        scope.call(kernels.dense_backward_input, d_out=d_out, kernel=kernel, d_x=d_x)
         return d_x
 
 

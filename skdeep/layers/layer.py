@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from skdeep.engine.program import Buffer, Scope
@@ -40,12 +41,12 @@ class State:
     shape : tuple of int
         Its shape.
 
-    initial : float
-        The value of every entry before training.
+    initial : float or ndarray
+        The value of every entry before training, or their values.
     """
 
     shape: tuple[int, ...]
-    initial: float
+    initial: float | np.ndarray
 
 
 class Layer(NamedParameters, BaseEstimator):

@@ -34,10 +34,18 @@ class BatchNorm(Layer):
     epsilon : float, default=1e-5
         Added to the variance before the square root.
 
+    shift_gain : float, default=1.0
+        What the trained shift is multiplied by where it is added, in [0.001, 1000].
+        Steps of SGD move what is added `shift_gain`^2 times as far, those of Adam
+        `shift_gain` times: 8 gives the shifts the 64 times larger learning rate with
+        which short trainings of convolutional networks need fewer epochs (Jordan 2024).
+
     References
     ----------
     Ioffe and Szegedy (2015). "Batch normalization: accelerating deep network training
     by reducing internal covariate shift". ICML.
+
+    Jordan (2024). "94% on CIFAR-10 in 3.29 seconds on a single GPU". arXiv:2404.00498.
 
     Examples
     --------
@@ -49,11 +57,13 @@ class BatchNorm(Layer):
     _parameter_constraints = {
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "shift_gain": [Interval(Real, 1e-3, 1e3, closed="both")],
     }
 
-    def __init__(self, momentum=0.9, epsilon=1e-5):
+    def __init__(self, momentum=0.9, epsilon=1e-5, shift_gain=1.0):
         self.momentum = momentum
         self.epsilon = epsilon
+        self.shift_gain = shift_gain
 
     def parameters(self, input_shape):
         shape = input_shape[-1:]
@@ -74,10 +84,10 @@ class BatchNorm(Layer):
         return 2 if math.prod(input_shape[:-1]) == 1 else 1
 
     def frozen(self):
-        return _FrozenBatchNorm(self.momentum, self.epsilon)
+        return _FrozenBatchNorm(**self.get_params())
 
     def with_plain_statistics(self):
-        return _PlainBatchNorm(1.0, self.epsilon)
+        return _PlainBatchNorm(1.0, self.epsilon, self.shift_gain)
 
     def forward(self, scope, x):
         features = x.shape[-1:]
@@ -91,6 +101,7 @@ class BatchNorm(Layer):
             batch_size=scope.training.batch_size,
             momentum=float(self.momentum),
             epsilon=float(self.epsilon),
+            shift_gain=float(self.shift_gain),
             share=scope.buffer("share", x.shape[:-1]),
             normalized=scope.buffer("normalized", x.shape),
             inverse_deviation=scope.buffer("inverse_deviation", features),
@@ -106,6 +117,7 @@ class BatchNorm(Layer):
             kernels.batch_norm_inference,
             x=_by_place(x),
             epsilon=float(self.epsilon),
+            shift_gain=float(self.shift_gain),
             **scope.parameters,
             **scope.state,
             out=_by_place(out),
@@ -117,6 +129,7 @@ class BatchNorm(Layer):
             kernels.batch_norm_backward_parameters,
             d_out=_by_place(d_out),
             normalized=scope["normalized"],
+            shift_gain=float(self.shift_gain),
             d_scale=scope.gradients["scale"],
             d_shift=scope.gradients["shift"],
         )
@@ -132,6 +145,7 @@ class BatchNorm(Layer):
             inverse_deviation=scope["inverse_deviation"],
             d_scale=scope.gradients["scale"],
             d_shift=scope.gradients["shift"],
+            shift_gain=float(self.shift_gain),
             d_x=_by_place(d_x),
         )
         return d_x
@@ -164,6 +178,7 @@ class _FrozenBatchNorm(BatchNorm):
             kernels.batch_norm_inference,
             x=_by_place(d_out),
             epsilon=float(self.epsilon),
+            shift_gain=1.0,
             scale=scope.parameters["scale"],
             shift=zeros,
             running_mean=zeros,

@@ -22,7 +22,7 @@ _BEYOND_ALL_BOUNDS = 1e10
 
 def largest_cost(first):
     """The cost that an epoch may have, given the first one."""
-    return _BEYOND_ALL_BOUNDS * max(1.0, abs(first))
+    return _BEYOND_ALL_BOUNDS * max(1.0, abs(float(first)))  # of Python: may be inf
 
 
 def what_failed(cost, largest, network):

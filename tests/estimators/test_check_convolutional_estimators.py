@@ -26,6 +26,7 @@ CONVNETS = [
     {},
     {"filters": 8, "batch_norm": True, "kernel_size": 5, "strides": 2, **SHARED},
     {"filters": 6, "hidden_layer_sizes": (), "pool": "average", "optimizer": "lbfgs"},
+    {"filters": (8, 8), "architecture": "resnet", "whitening": 1, **SHARED},
 ]
 RESIDUAL = Residual([Activation("relu"), BatchNorm(), Dense(16)])
 STACKS = [

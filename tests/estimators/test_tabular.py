@@ -162,6 +162,15 @@ def test_the_linear_model_takes_over_where_all_is_linear():
     assert isinstance(linear[0].estimator, RidgeCV)
 
 
+def test_predictions_stay_within_the_targets_of_training():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 3))
+    y = X @ np.array([3.0, 2.0, 1.0])
+    model = TabularRegressor(**QUICK).fit(X, y)
+    far = model.predict(10 * X)
+    assert far.min() == pytest.approx(y.min()) and far.max() == pytest.approx(y.max())
+
+
 def test_trees_take_over_where_all_is_steps():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(600, 3))
@@ -263,6 +272,26 @@ def test_class_weights_move_the_border():
     )
     assert plain.predict(X).mean() < y.mean() < balanced.predict(X).mean()
     assert plain.predict(X).mean() < by_dict.predict(X).mean()
+
+
+def test_equal_class_weights_change_nothing():
+    X, y, _ = frame()
+    plain = TabularClassifier(**QUICK).fit(X, y)
+    equal = TabularClassifier(class_weight={"no": 4, "yes": 4}, **QUICK).fit(X, y)
+    np.testing.assert_array_equal(equal.predict_proba(X), plain.predict_proba(X))
+
+
+def test_class_weights_are_weights_of_samples_in_validation_data_too():
+    X, y, _ = frame(200)
+    weight = np.where(y == "yes", 5.0, 1.0)
+    known, new = slice(0, 120), slice(120, 200)
+    by_class = TabularClassifier(class_weight={"no": 1, "yes": 5}, **QUICK)
+    by_class.fit(X[known], y[known], X_val=X[new], y_val=y[new])
+    by_sample = TabularClassifier(**QUICK)
+    by_sample.fit(X[known], y[known], weight[known] / weight[known].mean(),
+                  X_val=X[new], y_val=y[new], sample_weight_val=weight[new])  # fmt: skip
+    assert by_class.temperature_ == pytest.approx(by_sample.temperature_, rel=1e-6)
+    assert by_class.weights_ == pytest.approx(by_sample.weights_, rel=1e-6)
 
 
 def test_class_weights_that_leave_one_class_are_refused():

@@ -77,6 +77,9 @@ NUMBERS = {
     "quantile": 0.3,
     "rate": 0.25,
     "rho": 0.9,
+    "rounds": 3,
+    "factor": 0.9,
+    "summand": 0.05,
     "stream": kernels.PhiloxStream((1, 2)),
 }
 BY_HAND = {

@@ -418,6 +418,7 @@ def test_batch_norm_of_images(instruction_set, dtype, shape, seed):
         "batch_size": n + 3,
         "momentum": 0.9,
         "epsilon": 0.1,
+        "shift_gain": 3.0,
         "share": np.empty((n, places), dtype),
         "work": np.empty(m, dtype),
         "normalized": np.empty_like(x),
@@ -442,6 +443,8 @@ def test_batch_norm_of_images(instruction_set, dtype, shape, seed):
             "inverse_deviation": expected["inverse_deviation"],
             "d_scale": vector(),
             "d_shift": vector(),
+            "shift_gain": 3.0,
+            "work": np.empty(m, dtype),
             "d_x": x,
         }
         actual = on_one_and_two_threads(inputs, backward, dtype)["d_x"]

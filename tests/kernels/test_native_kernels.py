@@ -106,6 +106,23 @@ def test_all_kernels_are_compiled():
     assert set(COMPILED.values()) <= set(native.extension.kernel_names())
 
 
+# --- the peak -------------------------------------------------------------------------
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, rounds=st.integers(0, 50))
+@drawn
+def test_repeated_multiply_adds_are_a_geometric_sum(instruction_set, dtype, n, m, rounds):
+    x = normal(0, n, m, dtype=dtype)
+    arguments = {"x": x, "factor": 0.5, "summand": 1.0, "rounds": rounds}
+    with using(instruction_set):
+        reference, ours = run_both(kernels.multiply_add, arguments, dtype)
+    expected = 0.5**rounds * x + 2 * (1 - 0.5**rounds)
+    for found in (reference, ours):
+        np.testing.assert_allclose(found["x"], expected, rtol=1e-5, atol=1e-6)
+
+
 # --- products -------------------------------------------------------------------------
 
 
@@ -759,6 +776,7 @@ def test_batch_norm(instruction_set, dtype, n, m, seed):
         "batch_size": n + 3,
         "momentum": 0.9,
         "epsilon": 1e-1,
+        "shift_gain": 3.0,
         "share": np.empty(n, dtype),
         "work": np.empty(m, dtype),
         "normalized": np.empty_like(x),
@@ -775,15 +793,17 @@ def test_batch_norm(instruction_set, dtype, n, m, seed):
         d_out = normal(seed + 1, n, m, dtype=dtype)
         normalized = a["normalized"]
         gradients = {"d_scale": np.empty(m, dtype), "d_shift": np.empty(m, dtype)}
-        backward = {"d_out": d_out, "normalized": normalized, **gradients}
+        backward = {"d_out": d_out, "normalized": normalized, "shift_gain": 3.0}
+        backward |= gradients
         a2, b2 = run_both(kernels.batch_norm_backward_parameters, backward, dtype, 2)
-        scale = (abs(d_out) * np.maximum(abs(normalized), 1)).sum(axis=0)
+        scale = (abs(d_out) * np.maximum(abs(normalized), 3)).sum(axis=0)
         for key in a2:
             assert_near(b2[key], a2[key], scale)
         backward |= {
             "share": a["share"],
             "scale": arguments["scale"],
             "inverse_deviation": a["inverse_deviation"],
+            "work": np.empty(m, dtype),
             "d_x": np.empty_like(x),
         }
         backward |= a2

@@ -237,12 +237,14 @@ USUAL = {
     "strides": (1, 1),
     "dilation": (1, 1),
     "padding": (1, 1),
+    "batch_size": 32,
 }
 
 
 @chosen_only
 def test_usual_convolutions_are_fast():
     assert kernels.suits_winograd(**USUAL)
+    assert kernels.suits_winograd(**USUAL | {"batch_size": None})
 
 
 @chosen_only
@@ -259,6 +261,8 @@ def test_usual_convolutions_are_fast():
         {"strides": (1, 2)},
         {"dilation": (2, 1)},
         {"padding": (3, 1)},
+        {"batch_size": 1},
+        {"batch_size": None, "out_size": (12, 12)},
     ],
 )
 def test_others_are_direct(change):

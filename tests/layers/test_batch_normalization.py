@@ -30,8 +30,9 @@ property_test = settings(max_examples=40, deadline=None)
 class Batch:
     """One forward pass of the kernel and what it wrote."""
 
-    def __init__(self, x, weight=None, scale=None, shift=None, epsilon=EPSILON):
+    def __init__(self, x, weight=None, scale=None, shift=None, epsilon=EPSILON, gain=1.0):
         n, width = x.shape
+        self.gain = gain
         self.x = x
         self.weight = np.full(n, 1 / n, x.dtype) if weight is None else weight
         self.scale = np.ones(width, x.dtype) if scale is None else scale
@@ -53,6 +54,7 @@ class Batch:
             len(self.x) if size is None else size,
             momentum,
             self.epsilon,
+            self.gain,
             self.share,
             np.full_like(self.scale, np.nan),
             self.normalized,
@@ -67,7 +69,9 @@ class Batch:
     def backward(self, d_out):
         """The gradients with respect to x, scale and shift."""
         d_scale, d_shift = np.full((2, *self.scale.shape), np.nan, self.x.dtype)
-        kernels.batch_norm_backward_parameters(d_out, self.normalized, d_scale, d_shift)
+        kernels.batch_norm_backward_parameters(
+            d_out, self.normalized, self.gain, d_scale, d_shift
+        )
         d_x = np.full_like(self.x, np.nan)
         kernels.batch_norm_backward_input(
             d_out,
@@ -77,6 +81,8 @@ class Batch:
             self.inverse_deviation,
             d_scale,
             d_shift,
+            self.gain,
+            np.full_like(self.scale, np.nan),
             d_x,
         )
         return d_x, d_scale, d_shift
@@ -241,10 +247,10 @@ def test_a_partial_batch_counts_by_its_share_of_a_full_one():
 # --- prediction -------------------------------------------------------------------
 
 
-def infer(x, scale, shift, mean, variance):
+def infer(x, scale, shift, mean, variance, gain=1.0):
     out = np.full_like(x, np.nan)
     work = np.full_like(scale, np.nan)
-    kernels.batch_norm_inference(x, scale, shift, mean, variance, EPSILON, work, out)
+    kernels.batch_norm_inference(x, scale, shift, mean, variance, EPSILON, gain, work, out)
     return out
 
 
@@ -364,3 +370,47 @@ def test_without_batch_normalization_a_last_batch_of_one_sample_is_one():
     x, y = table(13)
     model = MLPClassifier((4,), batch_size=4, max_iter=1).fit(x, y)
     assert len(model.history_["learning_rate"]) == 4
+
+
+# --- a gain of the shift ----------------------------------------------------------
+
+
+def test_a_gain_multiplies_the_shift_in_training_and_prediction():
+    x, scale, shift, mean = draw(11, (8, 3), 3, 3, 3)
+    plain, gained = (
+        Batch(x, scale=scale, shift=s, gain=g) for s, g in [(5 * shift, 1.0), (shift, 5.0)]
+    )
+    assert_close(gained.out, plain.out, 1e-13)
+    variance = mean**2 + 0.1
+    assert_close(
+        infer(x, scale, shift, mean, variance, gain=5.0),
+        infer(x, scale, 5 * shift, mean, variance),
+        1e-13,
+    )
+
+
+def test_the_gradient_of_a_shift_has_its_gain_and_others_have_not():
+    x, scale, shift, d_out = draw(12, (8, 3), 3, 3, (8, 3))
+    d_x, d_scale, d_shift = Batch(x, scale=scale, shift=5 * shift).backward(d_out)
+    gained = Batch(x, scale=scale, shift=shift, gain=5.0).backward(d_out)
+    assert_close(gained[0], d_x, 1e-12)
+    assert_close(gained[1], d_scale, 1e-12)
+    assert_close(gained[2], 5 * d_shift, 1e-12)
+
+
+def test_a_step_of_sgd_moves_what_is_added_by_the_square_of_the_gain():
+    x, y = table(12)
+
+    def added(gain):
+        layers = [("norm", BatchNorm(shift_gain=gain)), Activation("tanh")]
+        model = SequentialRegressor(
+            layers, optimizer="sgd", learning_rate=1e-3, max_iter=1, random_state=0
+        )
+        return gain * model.fit(x, y).network_.view("norm", "shift")
+
+    np.testing.assert_allclose(added(8.0), 64 * added(1.0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["frozen", "with_plain_statistics"])
+def test_other_forms_of_a_layer_keep_its_gain(method):
+    assert getattr(BatchNorm(shift_gain=4.0), method)().shift_gain == 4.0

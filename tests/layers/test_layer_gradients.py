@@ -25,6 +25,7 @@ from skdeep.layers import (
     Residual,
     SpatialDropout,
 )
+from skdeep.layers.whitening import PatchWhitening
 from skdeep.losses import SquaredError
 from skdeep.optimizers import SGD
 
@@ -78,6 +79,7 @@ LAYERS = [
     AveragePool(),
     AveragePool(3, strides=2, padding="same"),
     BatchNorm(),
+    BatchNorm(shift_gain=8.0),
     LayerNorm(),
     Dropout(0.3),
     SpatialDropout(0.3),
@@ -102,6 +104,13 @@ def test_gradient_through_every_layer(layer, shape):
 @pytest.mark.parametrize("layer", [GlobalAveragePool(), GlobalMaxPool()], ids=repr)
 def test_gradient_through_global_pooling(layer, shape):
     assert relative_error([BEFORE, layer, Dense(N_OUTPUTS)], shape) <= 1e-6
+
+
+@pytest.mark.parametrize("shape", [IMAGE, SIGNAL], ids=["image", "signal"])
+def test_gradient_through_whitening(shape):
+    images = np.random.default_rng(1).normal(size=(50, *shape))
+    layer = PatchWhitening.of(images, 2)
+    assert relative_error([BEFORE, layer, *AFTER], shape) <= 1e-6
 
 
 @pytest.mark.parametrize(

@@ -47,15 +47,48 @@ Worker this_worker(long bytes) {
   return {scratch.at_least(bytes)};
 }
 
+// What is done around each operation of a thread: nothing, of which nothing is left in the
+// compiled code,
+struct NoClock {
+  template <class Function>
+  void time(const Operation&, Function function) {
+    function();
+  }
+};
+
+// or its time is added up.
+class OperationClock {
+ public:
+  // Of a program's operations, which lie one after the other
+  OperationClock(const Operation* first, std::size_t count)
+      : first_(first), seconds_(count + padding) {}
+
+  template <class Function>
+  void time(const Operation& o, Function function) {
+    const auto start = Clock::now();
+    function();
+    const std::chrono::duration<double> taken = Clock::now() - start;
+    seconds_[(std::size_t)(&o - first_)] += taken.count();
+  }
+
+  double seconds(std::size_t i) const { return seconds_[i]; }
+
+ private:
+  static constexpr std::size_t padding = 16;  // no two threads' in one line of the cache
+
+  const Operation* first_;
+  std::vector<double> seconds_;
+};
+
 // go_on() is asked after each operation.
-template <class GoOn>
-void run_piece(const Piece& piece, Worker& worker, GoOn go_on) {
+template <class Watch, class GoOn>
+void run_piece(const Piece& piece, Worker& worker, Watch& watch, GoOn go_on) {
   for (long begin = piece.begin; begin < piece.end; begin += piece.step) {
     const long end = std::min(begin + piece.step, piece.end);
     for (int i = 0; i < piece.count; ++i) {
       const Operation& o = *piece.operations[i];
       const long stop = std::min(end, o.length);
-      if (begin < stop) o.kernel(o, worker, begin, stop);
+      if (begin < stop) watch.time(o, [&] { o.kernel(o, worker, begin, stop); });
       if (!go_on()) return;
     }
   }
@@ -63,11 +96,11 @@ void run_piece(const Piece& piece, Worker& worker, GoOn go_on) {
 
 // The scratch is asked for each time: a call of Python between two tasks may have run
 // another program in this thread, and that one may have needed more.
-template <class GoOn>
-void run_task(const Task& task, long scratch, GoOn go_on) {
+template <class Watch, class GoOn>
+void run_task(const Task& task, long scratch, Watch& watch, GoOn go_on) {
   Worker worker = this_worker(scratch);
   for (const Piece& piece : task) {
-    run_piece(piece, worker, go_on);
+    run_piece(piece, worker, watch, go_on);
     if (!go_on()) return;
   }
 }
@@ -78,29 +111,33 @@ struct alignas(64) Cursor {
   std::atomic<int> next;
 };
 
-// A run of steps by several threads in step with each other.
+// A run of steps by several threads in step with each other, each with a watch of its own.
+template <class Watch>
 class Run {
  public:
-  Run(const Steps& steps, int threads, const Callbacks& callbacks, Mode::Word callers_mode)
+  Run(const Steps& steps, std::vector<Watch>& watches, const Callbacks& callbacks,
+      Mode::Word callers_mode)
       : steps_(steps),
         callers_mode_(callers_mode),
-        threads_(threads),
+        threads_((int)watches.size()),
+        watches_(watches),
         callbacks_(callbacks),
-        barrier_(threads),
-        cursors_(threads),
+        barrier_(threads_),
+        cursors_(threads_),
         asked_(Clock::now()) {
-    full_ = &steps.full->plan(threads);
-    last_ = steps.last ? &steps.last->plan(threads) : nullptr;
+    full_ = &steps.full->plan(threads_);
+    last_ = steps.last ? &steps.last->plan(threads_) : nullptr;
     n_steps_ = steps.n_full + (steps.last ? 1 : 0);
     finished_ = n_steps_ == 0;
     if (!finished_) begin_step();
     scratch_ = steps.full->scratch();
     if (steps.last) scratch_ = std::max(scratch_, steps.last->scratch());
-    settle();
+    settle(watches_[0]);
   }
 
   void work(int thread) {
     const Mode mode(Mode::flushing());
+    Watch& watch = watches_[(std::size_t)thread];
     reserve_scratch();
     long asked_in = -1;  // a look at the clock after each task would be felt in short ones
     while (!finished_) {
@@ -117,10 +154,10 @@ class Run {
                  (task = cursors_[owner].next.fetch_add(1, std::memory_order_relaxed)) <
                      stop) {
             if (!long_stage) {
-              run_task(stage.tasks[task], scratch_, always);
+              run_task(stage.tasks[task], scratch_, watch, always);
               continue;
             }
-            run_task(stage.tasks[task], scratch_, [&] {
+            run_task(stage.tasks[task], scratch_, watch, [&] {
               if (thread == 0) ask();
               return !stop_.load(std::memory_order_relaxed);
             });
@@ -133,7 +170,7 @@ class Run {
       }
       barrier_.arrive([&] {
         ++stage_;
-        settle();
+        settle(watch);
       });
     }
   }
@@ -162,7 +199,7 @@ class Run {
   }
 
   // Alone: go on to the next stage for several threads, doing what lies before it.
-  void settle() {
+  void settle(Watch& watch) {
     while (!finished_) {
       if (stop_) {
         finished_ = true;
@@ -171,7 +208,7 @@ class Run {
         if (!finished_) begin_step();
       } else if (const auto& stage = (*plan_)[stage_];
                  threads_ > 1 && stage.cost < alone_cost && stage.split != Split::python) {
-        for (const Task& task : stage.tasks) run_task(task, scratch_, always);
+        for (const Task& task : stage.tasks) run_task(task, scratch_, watch, always);
         ++stage_;
       } else {
         for (int t = 0; t < threads_; ++t) {
@@ -185,7 +222,10 @@ class Run {
   void call_python(const PlannedStage& stage) {
     const Mode mode(callers_mode_);
     try {
-      for (const Task& task : stage.tasks) callbacks_.call((*task[0].operations)->callable);
+      for (const Task& task : stage.tasks) {
+        const Operation& o = **task[0].operations;
+        watches_[0].time(o, [&] { callbacks_.call(o.callable); });
+      }
     } catch (...) {
       fail();
     }
@@ -221,6 +261,7 @@ class Run {
   const Steps& steps_;
   const Mode::Word callers_mode_;
   const int threads_;
+  std::vector<Watch>& watches_;
   const Callbacks& callbacks_;
   Barrier barrier_;
   std::vector<Cursor> cursors_;
@@ -285,14 +326,42 @@ void Program::move_argument(const void* from, void* to) {
   }
 }
 
-void execute(const Steps& steps, int threads, const Callbacks& callbacks) {
+namespace {
+
+template <class Watch>
+void execute_watched(const Steps& steps, Lease& lease, std::vector<Watch>& watches,
+                     const Callbacks& callbacks) {
   const Mode::Word callers_mode = Mode::now();
   const Mode mode(Mode::flushing());
-  Lease lease(steps.full->wanted_threads(threads));
-  Run run(steps, lease.threads(), callbacks, callers_mode);
+  Run<Watch> run(steps, watches, callbacks, callers_mode);
   lease.run([&](int thread) { run.work(thread); });
   if (lease.threads() > 1) steps.full->remember(run.waited_long());
   if (run.error()) std::rethrow_exception(run.error());
+}
+
+}  // namespace
+
+void execute(const Steps& steps, int threads, const Callbacks& callbacks) {
+  Lease lease(steps.full->wanted_threads(threads));
+  std::vector<NoClock> watches((std::size_t)lease.threads());
+  execute_watched(steps, lease, watches, callbacks);
+}
+
+Times execute_clocked(Program& program, long n_steps, int threads,
+                      const Callbacks& callbacks) {
+  Lease lease(program.wanted_threads(threads));
+  const auto& operations = program.operations();
+  std::vector<OperationClock> watches(
+      (std::size_t)lease.threads(), OperationClock(operations.data(), operations.size()));
+  const Steps steps{&program, n_steps};
+  const auto start = Clock::now();
+  execute_watched(steps, lease, watches, callbacks);
+  const std::chrono::duration<double> wall = Clock::now() - start;
+  Times times{wall.count(), lease.threads(), std::vector<double>(operations.size())};
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    for (const auto& watch : watches) times.seconds[i] += watch.seconds(i);
+  }
+  return times;
 }
 
 }  // namespace skdeep

@@ -16,6 +16,7 @@ class Program {
   Program(const Program&) = delete;
 
   const Plan& plan(int threads);
+  const std::vector<Operation>& operations() const { return operations_; }
   const std::vector<Stage>& stages() const { return stages_; }
   double cost() const;
   long scratch() const;  // bytes for each thread
@@ -59,5 +60,16 @@ struct Callbacks {
 
 // Rethrows what a callback threw, after all threads stopped.
 void execute(const Steps& steps, int threads, const Callbacks& callbacks);
+
+// What a clock around each operation said, and one around all of them.
+struct Times {
+  double wall;  // from the first step to the last
+  int threads;
+  std::vector<double> seconds;  // of each operation, of all threads together
+};
+
+// The same steps as without clocks, on the same threads, with the same results.
+Times execute_clocked(Program& program, long n_steps, int threads,
+                      const Callbacks& callbacks);
 
 }  // namespace skdeep

@@ -8,7 +8,7 @@
 // depend on the depth alone: no result depends on how rows or columns were shared out.
 #pragma once
 
-#include "vector.h"
+#include "transpose.h"
 
 namespace skdeep {
 namespace SKDEEP_ISA {
@@ -165,17 +165,10 @@ SKDEEP_INLINE void pack_panel(const T* b, long b_row, long b_column, long depth,
     }
     return;
   }
-  // across: blocks of the panel are read by columns and written by rows
-  constexpr long block = 64 / sizeof(T);
-  for (long start = 0; start < depth; start += block) {
-    const long stop = start + block < depth ? start + block : depth;
-    for (int j = 0; j < columns; ++j) {
-      const T* column = b + j * b_column;
-      for (long p = start; p < stop; ++p) panel[p * panel_columns + j] = column[p];
-    }
-  }
-  for (long p = 0; p < depth && columns < panel_columns; ++p) {
-    for (int j = columns; j < panel_columns; ++j) panel[p * panel_columns + j] = 0;
+  transpose(b, b_column, depth, columns, panel, panel_columns);
+  for (int j = (columns + width<T> - 1) / width<T> * width<T>; j < panel_columns;
+       j += width<T>) {
+    for (long p = 0; p < depth; ++p) store(panel + p * panel_columns + j, Vector<T>{});
   }
 }
 

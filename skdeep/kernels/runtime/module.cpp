@@ -233,7 +233,9 @@ class WithoutGil {
   PyThreadState* state_;
 };
 
-void run_without_gil(const Steps& steps, int threads) {
+// Call work(callbacks), without the GIL.
+template <class Work>
+void without_gil(Work work) {
   WithoutGil python;
   const Callbacks callbacks = {
       [&](void* callable) {
@@ -245,12 +247,13 @@ void run_without_gil(const Steps& steps, int threads) {
       },
       [&] { python.call([] { return PyErr_CheckSignals() == 0; }); },
   };
-  execute(steps, threads, callbacks);
+  work(callbacks);
 }
 
-void run(const Steps& steps, int threads) {
+template <class Work>
+void run(Work work) {
   try {
-    run_without_gil(steps, threads);
+    without_gil(work);
   } catch (const PythonError&) {
     throw nb::python_error();
   } catch (const std::bad_alloc&) {
@@ -275,9 +278,17 @@ NB_MODULE(_skdeep_native, m) {
       .def_prop_ro("uses_python", &BoundProgram::uses_python)
       .def("move_argument", &move_argument)
       .def("run", [](BoundProgram& program, int threads) {
-        Steps steps{&program.whole(), 1};
-        run(steps, threads);
-      });
+        const Steps steps{&program.whole(), 1};
+        run([&](const Callbacks& python) { execute(steps, threads, python); });
+      })
+      .def("clock", [](BoundProgram& program, long n_steps, int threads) {
+        if (n_steps < 1) throw nb::value_error("no steps");
+        Times times;
+        run([&](const Callbacks& python) {
+          times = execute_clocked(program.whole(), n_steps, threads, python);
+        });
+        return nb::make_tuple(times.seconds, times.wall, times.threads);
+      }, nb::arg("n_steps"), nb::arg("threads"));
 
   m.def("run_epoch", [](BoundProgram& full, long n_full, BoundProgram* last,
                         nb::handle order, long rows, long last_rows, nb::handle index,
@@ -297,7 +308,7 @@ NB_MODULE(_skdeep_native, m) {
     steps.step = data_of<long long>(step, "step", 1, true);
     steps.learning_rate = data_of<double>(learning_rate, "learning_rate", 1, true);
     steps.rates = data_of<double>(rates, "rates", n_steps);
-    run(steps, threads);
+    run([&](const Callbacks& python) { execute(steps, threads, python); });
   }, nb::arg("full"), nb::arg("n_full"), nb::arg("last").none(), nb::arg("order").none(),
      nb::arg("rows"), nb::arg("last_rows"), nb::arg("index"), nb::arg("step"),
      nb::arg("learning_rate"), nb::arg("rates"), nb::arg("threads"));

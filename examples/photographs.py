@@ -1,0 +1,137 @@
+"""Recognise photographs of 32 x 32 places: a residual network, trained in so many minutes.
+
+Run it with: python examples/photographs.py --data cifar10-train.npz --minutes 30
+
+The file holds photographs as JPEG: `jpeg`, the bytes one after the other, `ends`, where
+each ends, `y`, the classes, and `names`. Some rows are set aside, and the accuracy is that
+on them, or on the photographs of another such file (--test). Pillow has to be installed.
+
+The time is measured first, that of a step of training on this machine; it says how many
+epochs there are, and the schedule of the learning rate is laid out for these.
+"""
+
+import argparse
+import io
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from skdeep import ConvNetClassifier
+from skdeep.augmentation import RandomCrop, RandomFlip
+from skdeep.layers import BatchNorm
+from skdeep.optimizers import SGD
+from skdeep.schedules import OneCycle
+
+# Up to so many minutes, the filters of the stages: a small network sees more epochs.
+SIZES = {8: (32, 64, 128), 15: (48, 96, 192), np.inf: (64, 128, 256)}
+BATCH_SIZE = 512
+# Steps that are measured, and as many before.
+STEPS = 2
+
+
+def make_model(filters, epochs, seed=0, verbose=0):
+    return ConvNetClassifier(
+        filters,
+        architecture="resnet",
+        whitening=2,
+        activation="silu",
+        batch_norm=BatchNorm(shift_gain=8.0),
+        optimizer=SGD(momentum=0.85, nesterov=True),
+        learning_rate=0.1,
+        learning_rate_schedule=OneCycle(
+            peak_fraction=0.23, div_factor=5, final_div_factor=20
+        ),
+        batch_size=BATCH_SIZE,
+        max_iter=epochs,
+        n_iter_no_change=np.inf,
+        weight_decay=1e-3,
+        label_smoothing=0.2,
+        augmentation=(RandomFlip(), RandomCrop(padding=2)),
+        test_time_augmentation=(RandomFlip(),),
+        weight_averaging=None,
+        random_state=seed,
+        verbose=verbose,
+    )
+
+
+def photographs(path, rows=None):
+    """The first photographs of a file as bytes, (rows, 32, 32, 3), and their classes."""
+    from PIL import Image
+
+    with np.load(path) as data:
+        jpeg, ends, y = data["jpeg"], data["ends"][:rows], data["y"][:rows]
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(jpeg[start:end].tobytes())).convert("RGB"))
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+    return np.stack(pictures), y
+
+
+def seconds_of_a_step(filters, X, y):
+    """The time of a step of training, without that of its preparation."""
+    rows = STEPS * BATCH_SIZE
+    model = make_model(filters, epochs=1).set_params(warm_start=True)
+    times = []
+    for _ in range(2):  # the first also allocates
+        start = time.perf_counter()
+        model.fit(X[:rows], y[:rows])
+        times.append(time.perf_counter() - start)
+    return times[-1] / STEPS
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="cifar10-train.npz", help="what to train on")
+    parser.add_argument("--test", help="what to measure on; else rows are set aside")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--epochs", type=int, help="instead of measuring how many fit")
+    parser.add_argument("--held-back", type=int, default=5000, help="rows set aside")
+    parser.add_argument("--rows", type=int, help="read the first so many rows only")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if not Path(arguments.data).exists():
+        print(f"There is no {arguments.data}: pass the file of photographs with --data.")
+        return
+    try:
+        X, y = photographs(arguments.data, arguments.rows)
+    except ImportError:
+        print("Pillow is missing, which opens the photographs: pip install pillow")
+        return
+    if arguments.test:
+        X_test, y_test = photographs(arguments.test)
+    else:
+        X, X_test, y, y_test = train_test_split(
+            X, y, test_size=arguments.held_back, stratify=y, random_state=0
+        )
+    warnings.simplefilter("ignore", ConvergenceWarning)
+
+    start, cpu = time.perf_counter(), time.process_time()
+    filters = next(f for most, f in SIZES.items() if arguments.minutes <= most)
+    epochs = arguments.epochs
+    if epochs is None:
+        step = seconds_of_a_step(filters, X, y)
+        steps = -(-len(X) // BATCH_SIZE)
+        left = 60 * arguments.minutes - (time.perf_counter() - start)
+        epochs = max(1, int(left / (steps * step)))
+        print(f"A step takes {step:.2f} s: {epochs} epochs of {steps} steps.")
+    model = make_model(filters, epochs, arguments.seed, verbose=1).fit(X, y)
+    minutes = (time.perf_counter() - start) / 60
+    print(model.network_.summary())
+    print(
+        f"{len(X)} photographs, {epochs} epochs: {minutes:.1f} minutes, "
+        f"{(time.process_time() - cpu) / 60:.1f} of all cores together"
+    )
+    start = time.perf_counter()
+    accuracy = model.score(X_test, y_test)
+    print(f"Accuracy on {len(X_test)} others: {accuracy:.4f}", end="")
+    print(f" ({time.perf_counter() - start:.0f} s)")
+    model.set_params(test_time_augmentation=())
+    print(f"Without mirror images: {model.score(X_test, y_test):.4f}")
+
+
+if __name__ == "__main__":
+    main()
