@@ -158,9 +158,7 @@ def write_convolution(scope, window, x, out, kernel, bias=None):
     """Write the calls of a convolution."""
     kernel, x, out = _four_axes(kernel), window.image(x), window.image(out)
     if _suits_winograd(scope, window, kernel, x):
-        weights = scope.buffer(
-            "weights", kernels.winograd_weights_shape(*kernel.shape[2:])
-        )
+        weights = scope.buffer("weights", kernels.winograd_weights_shape(*kernel.shape[2:]))
         scope.call(kernels.winograd_weights, kernel=kernel, weights=weights)
         scope.call(
             kernels.winograd_convolution,
