@@ -51,7 +51,81 @@ class Case:
         """The numbers that the dense layers take."""
         return (self.side // 2 ** len(self.filters)) ** 2 * self.filters[-1]
 
-    def measure(X, y, case, rounds):
+    def flops_per_image(self):
+        """Those of direct products: three for each layer, two for the first."""
+        total, channels = 3 * 2 * (self.units * HIDDEN + HIDDEN * CLASSES), self.channels
+        for depth, filters in enumerate(self.filters):
+            product = 2 * (self.side // 2**depth) ** 2 * 9 * channels * filters
+            total += (3 if depth else 2) * product
+            channels = filters
+        return total
+
+
+CASES = (
+    Case(28, 1, (32, 64), 64),
+    Case(28, 1, (32, 64), 128),
+    Case(32, 3, (64, 128, 128), 64, share=0.1),
+)
+
+
+def draw(case, n_images):
+    """Noise, and classes without meaning: a step takes as long as on real images."""
+    generator = np.random.default_rng(0)
+    shape = (n_images, case.side, case.side, case.channels)
+    images = generator.random(shape, dtype=np.float32)
+    return images, generator.integers(CLASSES, size=n_images)
+
+
+def prepare_skdeep(X, y, case, convolution):
+    model = ConvNetClassifier(
+        case.filters,
+        hidden_layer_sizes=HIDDEN,
+        batch_size=case.batch_size,
+        weight_decay=0.0,
+        weight_averaging=None,
+        max_iter=1,
+        warm_start=True,
+        random_state=0,
+    )
+
+    def epoch():
+        winograd.CONVOLUTION = convolution
+        model.fit(X, y)
+
+    return epoch
+
+
+def prepare_torch(X, y, case, layout):
+    torch.manual_seed(0)
+    nn = torch.nn
+    blocks, channels = [], case.channels
+    for filters in case.filters:
+        blocks += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        channels = filters
+    model = nn.Sequential(
+        *blocks,
+        nn.Flatten(),
+        nn.Linear(case.units, HIDDEN),
+        nn.ReLU(),
+        nn.Linear(HIDDEN, CLASSES),
+    ).to(memory_format=layout)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    images = torch.from_numpy(X).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    targets = torch.from_numpy(y)
+
+    def epoch():
+        order = torch.randperm(len(y))
+        for start in range(0, len(y), case.batch_size):
+            rows = order[start : start + case.batch_size]
+            batch = images[rows].contiguous(memory_format=layout)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(batch), targets[rows]).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def measure(X, y, case, rounds):
     """The median seconds an image of each peer, which take turns."""
     peers = {
         "skdeep": prepare_skdeep(X, y, case, "fast"),
