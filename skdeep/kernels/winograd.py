@@ -13,7 +13,7 @@ that of the inputs is a convolution, too, with weights that are turned around, a
     d_g = G.T @ (sum over tiles of (A @ d_outputs @ A.T) * (B.T @ d @ B)) @ G
 
 The rows of the matrices are polynomials at the points 0, a, -a, b, -b and infinity. With
-a = 5/8 and b = 3/2 rounding is a third of what it is with 1 and 2, the usual ones.
+a = 5/8 and b = 3/2 rounding is half of what it is with 1 and 2, the usual ones.
 
 References
 ----------
