@@ -224,6 +224,7 @@ def test_the_readme_names_what_there_is():
     words |= {"Log": "logarithm", "Quantile": "quantiles", "Target": "targets"}
     words |= {"PiecewiseLinearEncoder": "piecewise linear encoding"}
     words |= {"TabularPreprocessor": "`TabularPreprocessor`"}
+    words |= {"TargetMeanEncoder": "means of the target"}
     named = [words.get(name, name.lower()) in text for name in scalers]
     assert all(named), scalers
     assert len(ACTIVATIONS) == 13 and "Thirteen activations" in text

@@ -47,6 +47,16 @@ def test_the_benchmark_of_embeddings_tells_their_share_of_a_step(tmp_path):
     assert re.search(r"^float32 .*%", run.stdout, re.M)
 
 
+def test_the_benchmark_of_ensembles_runs(tmp_path):
+    command = [sys.executable, EXAMPLES / "benchmarks" / "ensembles.py"]
+    command += ["--members", "2", "--repeats", "1", "--rounds", "1", "--epochs", "2"]
+    command += ["--only", "wine", "times"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert re.search(r"^wine +log loss +0\.\d+ ", run.stdout, re.M)
+    assert re.search(r"^EnsembleClassifier +\d+\.\d+ s$", run.stdout, re.M)
+
+
 def test_the_benchmark_of_scalers_runs(tmp_path):
     command = [sys.executable, EXAMPLES / "benchmarks" / "scalers.py"]
     command += ["--rows", "1000", "--rounds", "1", "--only", "MaxAbs"]

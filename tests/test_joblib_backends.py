@@ -24,6 +24,8 @@ pytestmark = [
 SMALL = {"max_iter": 2, "random_state": 0}
 LAYERS = [("hidden", Dense(3)), ("relu", Activation("relu"))]
 ESTIMATORS = [
+    skdeep.EnsembleClassifier(skdeep.MLPClassifier((3,), max_iter=2), random_state=0),
+    skdeep.EnsembleRegressor(skdeep.MLPRegressor((3,), max_iter=2), random_state=0),
     skdeep.LinearSVM(),
     skdeep.LinearSVM(optimizer="adam", **SMALL),
     skdeep.LinearSVM(multi_class="crammer_singer"),

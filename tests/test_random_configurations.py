@@ -136,7 +136,20 @@ def parameter(cls, name):
     """Values of a parameter: what its constraints allow, edges included."""
     if name in SPECIAL:
         return st.deferred(lambda: SPECIAL[name])
+    if name == "estimator":
+        return members(cls)
     return st.one_of([allowed(name, c) for c in cls._parameter_constraints[name]])
+
+
+def members(ensemble):
+    """Networks for an ensemble; what they are besides is drawn of them alone."""
+    kind = getattr(skdeep, ensemble.__name__.replace("Ensemble", "MLP"))
+    names = "loss", "optimizer", "dropout", "early_stopping", "warm_start", "random_state"
+    optional = {name: parameter(kind, name) for name in names}
+    drawn = st.fixed_dictionaries(
+        {"max_iter": parameter(kind, "max_iter")}, optional=optional
+    )
+    return drawn.map(lambda parameters: kind(**parameters))
 
 
 def allowed(name, constraint):
@@ -245,7 +258,11 @@ def configurations(draw, name):
     cls = getattr(skdeep, name, None) or getattr(preprocessing, name)
     known = sorted(cls().get_params(deep=False))
     chosen = draw(st.lists(st.sampled_from(known), unique=True, max_size=6))
-    epochs = {"max_iter", "n_epochs"}.intersection(known) if name not in MACHINES else set()
+    epochs = (
+        {"max_iter", "n_epochs", "estimator"}.intersection(known)
+        if name not in MACHINES
+        else set()
+    )
     chosen += sorted(epochs.difference(chosen))
     parameters = {key: draw(parameter(cls, key)) for key in chosen}
     numbers = name.endswith("Regressor")

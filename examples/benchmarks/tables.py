@@ -415,14 +415,16 @@ def main():
     parser.add_argument("--splits", type=int, help="of each table")
     parser.add_argument("--preset", default="default", choices=["fast", "default", "best"])
     parser.add_argument("--blend", default="linear", choices=["linear", "trees", "none"])
+    parser.add_argument("--n-epochs", type=int, nargs="+", help="schedules of skdeep")
     arguments = parser.parse_args()
     # MLPs that do not converge in their default epochs are what is compared
     warnings.simplefilter("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # pytabkit's
     blend = None if arguments.blend == "none" else arguments.blend
-    options = {"preset": arguments.preset, "blend": blend}
+    n_epochs = arguments.n_epochs or "auto"
+    options = {"preset": arguments.preset, "blend": blend, "n_epochs": n_epochs}
     print(versions("scikit-deep", "numpy", "scikit-learn", "pytabkit"), f"{cores()} cores")
-    print(f"skdeep: preset {arguments.preset}, blend {arguments.blend}")
+    print(f"skdeep: preset {arguments.preset}, blend {arguments.blend}, epochs {n_epochs}")
     print("error over the least of three peers:", ", ".join(BEST_OF))
     print(row_of_cells("table", models(CLASSES, options), "{:>14}"), end="")
     print(f"{'their least':>13}  {'table':>10}  skdeep's fit")

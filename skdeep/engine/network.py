@@ -174,7 +174,7 @@ class Network:
                 values = parameter.initializer.sample(generator, parameter.shape)
                 with np.errstate(over="ignore"):
                     self.view(*address)[...] = values
-                if not _has_squares(self.view(*address)):
+                if not math.isfinite(_sum_of_squares(self.view(*address))):
                     raise ValueError(
                         f"{parameter.initializer!r} draws numbers of up to "
                         f"{np.abs(values).max():.3g} for the {address[1]} of the layer "
@@ -232,8 +232,13 @@ class Network:
 
     def is_finite(self):
         """Whether statistics and squares of parameters are, and the penalty on them."""
-        finite = np.isfinite(self.statistics).all() and _has_squares(self.parameters)
-        return bool(finite and np.isfinite(self.penalty()))
+        squares = _sum_of_squares(self.parameters)
+        root = math.sqrt(squares * self.parameters.size) if squares < 1e300 else squares
+        # at most, by Cauchy and Schwarz: `penalty` would look at all parameters again
+        largest = self.settings.l1_penalty * root
+        if not self.optimizer.decoupled_weight_decay:
+            largest += 0.5 * self.settings.weight_decay * squares
+        return math.isfinite(largest) and bool(np.isfinite(self.statistics).all())
 
     def layer_norms(self, vector):
         """The norm of each layer's part of a vector such as the gradient.
@@ -676,8 +681,8 @@ def _bytes(count):
     return f"{count:.3g} GB"
 
 
-def _has_squares(array):
-    """Whether the sum of the squares of an array's numbers is finite."""
+def _sum_of_squares(array):
+    """The sum of the squares of an array's numbers, or infinity."""
     vector = array.reshape(-1)
     with np.errstate(over="ignore"):
-        return math.isfinite(np.dot(vector, vector))
+        return float(np.dot(vector, vector))

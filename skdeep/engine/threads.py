@@ -89,14 +89,14 @@ def side_by_side(function, items, stop):
                 function(item)
         return
     with ThreadPoolExecutor(count, "skdeep", _stay_alone) as pool:
-        futures = [pool.submit(function, item) for item in items]
         try:
+            # the first has begun when this thread may be interrupted before the last
+            futures = [pool.submit(function, item) for item in items]
             for future in futures:
                 future.result()
         except BaseException:
             stop.set()
-            for future in futures:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 

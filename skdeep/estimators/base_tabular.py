@@ -21,21 +21,25 @@ from sklearn.utils.validation import (
 )
 
 from skdeep.engine.threads import single_threaded_blas, thread_limit
-from skdeep.estimators.blending import select
+from skdeep.estimators.blending import Blend, Unseen, select
 from skdeep.estimators.checked_data import NAMES_OF_VALIDATION, has_validation_data
+from skdeep.estimators.members import (
+    SHARE_OF_NETWORKS,
+    Clock,
+    as_task,
+    say_what_is_kept,
+    train,
+)
 from skdeep.estimators.tabular_folds import make_folds
 from skdeep.estimators.tabular_members import (
     LINEAR,
-    SHARE_OF_NETWORKS,
     TREES,
-    Clock,
     Member,
     MemberInputs,
     Rows,
     linear_model,
     mean_outputs,
     network,
-    train,
     tree_model,
 )
 from skdeep.estimators.tabular_plan import (
@@ -75,7 +79,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         "preset": [StrOptions(set(PRESETS))],
         "time_limit": [_POSITIVE, None],
         "n_members": [_COUNT, _AUTO],
-        "n_epochs": [_COUNT, _AUTO],
+        "n_epochs": [_COUNT, "array-like", _AUTO],
         "n_cv": [
             Options(Integral, {0}),
             Interval(Integral, 2, None, closed="left"),
@@ -107,6 +111,10 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _losses(self, target, outputs):
         """The loss of each sample, by which models are weighed."""
+
+    @abstractmethod
+    def _loss(self, target, outputs, weight):
+        """The mean loss of what users get in the end: schedules are compared by it."""
 
     @abstractmethod
     def _learn_errors(self, target, outputs, weight, fold):
@@ -182,6 +190,7 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             )
         X, y = _indexable(X), _indexable(y)
         check_consistent_length(X, y, groups)
+        check_array(np.zeros((_num_samples(y), 1)))  # refuses tables without rows
         context = self._init_callback_context("fit", 0, None, sequential_subtasks=False)
         given = {"X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         context.call_on_fit_task_begin(estimator=self, **given)
@@ -201,15 +210,18 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         members, interrupt = self._train(
             rows, plan, folds, validation, clock, context, seed
         )
-        unseen = self._learn_blend(rows, folds, members, validation)
+        blend = self._best_blend(rows, folds, members, validation)
+        self.members_, self.weights_ = blend.members, blend.weights
+        self.n_epochs_ = blend.n_epochs
+        unseen = blend.unseen
+        if unseen is None:
+            self._know_no_errors()
+        else:
+            self._learn_errors(unseen.target, unseen.outputs, unseen.weight, unseen.fold)
         self._keep_out_of_fold(unseen, present, all_weights, y)
-        self.n_epochs_ = plan.n_epochs
         context.call_on_fit_task_end(estimator=self, **given)
         if interrupt is not None:
-            interrupt.add_note(
-                f"Training was interrupted after {len(members)} members, with which the "
-                "estimator is fitted."
-            )
+            say_what_is_kept(interrupt, len(members))
             raise interrupt
         return self
 
@@ -255,6 +267,8 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             for kind in kinds
         ]
         asked = {name: getattr(self, name) for name in _ASKED}
+        if asked["n_epochs"] != "auto":
+            asked["n_epochs"] = _schedules(self.n_epochs)
         splitter = asked["n_cv"] if hasattr(asked["n_cv"], "get_n_splits") else None
         if splitter is not None:
             asked["n_cv"] = splitter.get_n_splits(rows.target, rows.target, groups)
@@ -270,16 +284,25 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
             generator.randint(_SEEDS),
             classifies=classifies,
         )
+        if len(plan.n_epochs) > 1 and not folds and validation is None:
+            raise ValueError(
+                f"n_epochs={list(plan.n_epochs)} are compared on rows that are set aside, "
+                f"but of {n} rows none are: set n_cv to 5, pass X_val and y_val, or give "
+                "one number."
+            )
         return replace(plan, n_cv=len(folds)), folds
 
-    def _network(self, kind, plan, n_rows, seed):
+    def _network(self, kind, n_epochs, plan, n_rows, seed):
         options = {
             "hidden_layer_sizes": _widths(self.hidden_layer_sizes),
+            "dropout": plan.dropout,
             "learning_rate": self.learning_rate,
             "weight_decay": self.weight_decay,
+            "batch_size": plan.batch_size,
+            "n_epochs": n_epochs,
         }
         n_numeric, classifies = self._inputs.n_numeric, is_classifier(self)
-        return network(kind, plan, options, n_numeric, n_rows, seed, classifies=classifies)
+        return network(kind, options, n_numeric, n_rows, seed, classifies=classifies)
 
     def _within(self, plan, rows, clock, seed):
         """The plan, with as many epochs as there is time for in each network.
@@ -289,27 +312,27 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         first, more = (self._seconds(plan, rows, seed, n) for n in (1, 4))
         an_epoch = max((more - first) / 3, 1e-6)
         start = max(first - an_epoch, 0.0)
-        n_networks = sum(kind in plan.kinds for kind, _ in plan.tasks(()))
+        networks = plan.tasks(())
+        asked = np.array(plan.n_epochs)
         seconds = SHARE_OF_NETWORKS * max(clock.left(), 0.0)
-        share = seconds * min(thread_limit(), n_networks) / n_networks
-        enough = min(_FEWEST_EPOCHS, plan.n_epochs)
+        share = seconds * min(thread_limit(), len(networks)) / len(networks)
+        enough = min(_FEWEST_EPOCHS, asked.mean())
         of_all, of_one = ((t - start) / an_epoch for t in (share, seconds))
-        n_epochs = int(max(of_all, min(enough, of_one), 1))
-        if n_epochs >= plan.n_epochs:
+        affordable = max(of_all, min(enough, of_one)) / asked.mean()
+        if affordable >= 1:
             return plan
+        n_epochs = np.unique(np.maximum((asked * affordable).astype(int), 1)).tolist()
         warn_user(
-            f"time_limit={self.time_limit} is too short for {plan.n_epochs} epochs of "
-            f"{n_networks} networks: each gets {n_epochs}. Allow more time, or choose "
-            "preset='fast'."
+            f"time_limit={self.time_limit} is too short for {_words(plan.n_epochs)} epochs "
+            f"of {len(networks)} networks: each gets {_words(n_epochs)}. Allow more time, "
+            "or choose preset='fast'."
         )
-        return replace(plan, n_epochs=n_epochs)
+        return replace(plan, n_epochs=tuple(n_epochs))
 
     def _seconds(self, plan, rows, seed, n_epochs):
         """How long the first network takes for some epochs on all rows."""
         kind = plan.kinds[0]
-        model = self._network(
-            kind, replace(plan, n_epochs=n_epochs), len(rows.target), seed
-        )
+        model = self._network(kind, n_epochs, plan, len(rows.target), seed)
         start = perf_counter()
         model.fit(rows.x[kind], rows.target, sample_weight=rows.weight)
         return perf_counter() - start
@@ -322,32 +345,31 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
         subtasks = [context.subcontext("member", task_id=i) for i in range(len(tasks))]
 
         def fit(number, end_at):
-            kind, fold = tasks[number]
+            kind, fold, n_epochs = tasks[number]
             part = rows if fold is None else rows.take(folds[fold][0])
             subtask = subtasks[number]
-            subtask.call_on_fit_task_begin(estimator=self)
             if kind in others:
+                subtask.call_on_fit_task_begin(estimator=self)
                 model = self._fit_other(kind, part, seeds[number])
-            else:
-                model = self._network(kind, plan, len(part.target), seeds[number])
-                model.set_callbacks(end_at)
-                with subtask.propagate_callback_context(model):
-                    model.fit(
-                        part.x[kind],
-                        part.target,
-                        sample_weight=part.weight,
-                        **_validation_of(kind, validation),
-                    )
-                model.set_callbacks()
-            subtask.call_on_fit_task_end(estimator=self)
-            return Member(kind, fold, model)
+                subtask.call_on_fit_task_end(estimator=self)
+                return Member(kind, fold, model)
+            n = len(part.target)
+            model = self._network(kind, n_epochs, plan, n, seeds[number])
+            with as_task(subtask, self, model, end_at):
+                model.fit(
+                    part.x[kind],
+                    part.target,
+                    sample_weight=part.weight,
+                    **_validation_of(kind, validation),
+                )
+            return Member(kind, fold, model, n_epochs)
 
         results, interrupt = train([partial(fit, i) for i in range(len(tasks))], clock)
         members = [member for member in results if member is not None]
         if not any(member.kind in plan.kinds for member in members):
             raise interrupt  # nothing to predict with
         if interrupt is None and len(members) < len(tasks):
-            left = Counter(kind for kind, _ in tasks)
+            left = Counter(task.kind for task in tasks)
             left.subtract(member.kind for member in members)
             left = ", ".join(f"{n} {kind}" for kind, n in left.items() if n)
             warn_user(
@@ -372,39 +394,42 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- blending -----------------------------------------------------------------
 
-    def _learn_blend(self, rows, folds, members, validation):
-        """Learn the weights from rows that were set aside, and how far they are off.
+    def _best_blend(self, rows, folds, members, validation):
+        """The blend of the members of one schedule: of the one with the least loss."""
+        schedules = sorted({m.n_epochs for m in members if m.n_epochs is not None})
+        blends = [
+            self._blend(
+                rows, folds, [m for m in members if m.n_epochs in (None, n)], validation, n
+            )
+            for n in schedules
+        ]
+        return min(blends, key=lambda blend: blend.loss)
 
-        Returns the training rows among them and their blended outputs, or None.
-        """
+    def _blend(self, rows, folds, members, validation, n_epochs):
+        """Weigh members by rows that were set aside."""
         kinds = [k for k in self._inputs.kinds if any(m.kind == k for m in members)]
         networks = _EMBEDDINGS[self.numeric_embedding]
-        weights = np.array([float(k in networks) for k in kinds])
-        unseen = None
+        first = np.array([int(k in networks) for k in kinds])
         if validation is not None:
-            held_out, target = np.arange(len(validation.target)), validation.target
-            weight, fold = validation.weight, None
             means = mean_outputs(members, validation.x, self._n_outputs)
             outputs = [means[kind] for kind in kinds]
+            target, weight, fold = validation.target, validation.weight, None
+            held_out = np.arange(len(target))
         else:
-            target, weight = rows.target, rows.weight
             outputs, fold = self._out_of_fold(rows, folds, members, kinds)
             held_out = np.flatnonzero(fold >= 0)
-        if len(held_out):
-            target, weight = target[held_out], weight[held_out]
             outputs = [output[held_out] for output in outputs]
-            fold = None if fold is None else fold[held_out]
-            first = [int(k in networks) for k in kinds]
+            target, weight = rows.target[held_out], rows.weight[held_out]
+            fold = fold[held_out]
+        weights, unseen, loss = first / first.sum(), None, np.inf
+        if len(held_out):
             weights = select(partial(self._losses, target), outputs, weight, first)
             blended = sum(w * o for w, o in zip(weights, outputs, strict=True))
-            self._learn_errors(target, blended, weight, fold)
-            unseen = None if fold is None else (held_out, blended)
-        else:
-            self._know_no_errors()
-        weights = weights / weights.sum()
-        self.weights_ = dict(zip(kinds, weights.tolist(), strict=True))
-        self.members_ = [m for m in members if self.weights_[m.kind] > 0]
-        return unseen
+            unseen = Unseen(held_out, target, blended, weight, fold)
+            loss = self._loss(target, blended, weight)
+        by_kind = dict(zip(kinds, weights.tolist(), strict=True))
+        members = [m for m in members if by_kind[m.kind] > 0]
+        return Blend(members, by_kind, n_epochs, unseen, loss)
 
     def _out_of_fold(self, rows, folds, members, kinds):
         """Outputs for rows in complete folds, and the fold of each row or -1."""
@@ -422,11 +447,10 @@ class BaseTabular(CallbackSupportMixin, BaseEstimator, ABC):
     def _keep_out_of_fold(self, unseen, present, sample_weight, y):
         """Keep the out-of-fold predictions of a user's rows, and their score."""
         self.oof_prediction_ = self.oof_score_ = None
-        if unseen is None:
+        if unseen is None or unseen.fold is None:
             return
-        held_out, outputs = unseen
-        predicted = self._presented(outputs)
-        rows = present[held_out]
+        predicted = self._presented(unseen.outputs)
+        rows = present[unseen.rows]
         all_rows = np.full((len(sample_weight), *predicted.shape[1:]), np.nan)
         all_rows[rows] = predicted
         self.oof_prediction_ = all_rows
@@ -484,6 +508,22 @@ def _widths(hidden_layer_sizes):
             f"hidden_layer_sizes must be whole numbers of at least 1, got {sizes}."
         )
     return sizes
+
+
+def _schedules(n_epochs):
+    """Numbers of epochs, the fewest first."""
+    numbers = np.atleast_1d(np.asarray(n_epochs)).tolist()
+    wrong = not numbers or [n for n in numbers if not isinstance(n, int) or n < 1]
+    if wrong:
+        raise ValueError(
+            f"n_epochs must be 'auto', a whole number of at least 1 or several, got "
+            f"{n_epochs!r}."
+        )
+    return tuple(sorted(set(numbers)))
+
+
+def _words(numbers):
+    return ", ".join(map(str, numbers))
 
 
 def _complete_folds(members, n_folds):

@@ -1,5 +1,7 @@
 """Weights of several models' predictions, from rows that none of them was trained on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -9,6 +11,31 @@ _N_CHOICES = 10
 _LEAST_PROBABILITY = 1e-7
 # Rows that are all predicted right would make predictions as sure as can be.
 _TEMPERATURES = 0.5, 5.0
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rows that were set aside, and the blended outputs for them.
+
+    `rows` are places in the training data, or in validation data; then `fold` is None.
+    """
+
+    rows: np.ndarray
+    target: np.ndarray
+    outputs: np.ndarray
+    weight: np.ndarray
+    fold: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Members of one schedule, what each kind weighs, and what that comes from."""
+
+    members: list
+    weights: dict
+    n_epochs: int
+    unseen: Unseen | None
+    loss: float
 
 
 def cross_entropies(codes, probabilities):

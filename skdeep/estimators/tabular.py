@@ -40,8 +40,9 @@ _PARAMETERS = """
     n_members : int or "auto", default="auto"
         Networks that are trained on all rows, besides those of the folds.
 
-    n_epochs : int or "auto", default="auto"
-        The epochs of each network.
+    n_epochs : int, array-like of int or "auto", default="auto"
+        The epochs of each network. With several, all is trained with each of them, in
+        which the learning rate falls to zero, and the rows that were set aside choose one.
 
     n_cv : int, cross-validation splitter or "auto", default="auto"
         The folds. In each, one network of each embedding is trained without the rows of
@@ -106,7 +107,7 @@ _ATTRIBUTES = """
         same rows.
 
     n_epochs_ : int
-        The epochs of each network.
+        The epochs of each network in `members_`.
 
     n_features_in_ : int
         The columns of X.
@@ -264,6 +265,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _losses(self, target, outputs):
         return cross_entropies(target, outputs)
 
+    def _loss(self, target, outputs, weight):
+        sure = with_temperature(outputs, temperature(target, outputs, weight))
+        return np.average(self._losses(target, sure), weights=weight)
+
     def _learn_errors(self, target, outputs, weight, fold):
         self.temperature_ = temperature(target, outputs, weight)
 
@@ -417,6 +422,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _losses(self, target, outputs):
         return squared_errors(target.reshape(outputs.shape), outputs)
+
+    def _loss(self, target, outputs, weight):
+        return np.average(self._losses(target, self._clipped(outputs)), weights=weight)
 
     def _learn_errors(self, target, outputs, weight, fold):
         errors = target.reshape(outputs.shape) - self._clipped(outputs)

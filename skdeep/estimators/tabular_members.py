@@ -6,7 +6,6 @@ numbers for each sample: the probabilities of all classes, or standardized targe
 
 import threading
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -27,8 +26,6 @@ from skdeep.optimizers import AdamW
 
 LINEAR, TREES = "linear", "trees"
 _RIDGE_PENALTIES = np.logspace(-2, 3, 11)
-# What is done after the networks takes part of a time limit, too.
-SHARE_OF_NETWORKS = 0.9
 
 
 @dataclass(frozen=True)
@@ -45,11 +42,15 @@ class Member:
 
     estimator : estimator
         The fitted model. Its classes are numbers of classes, its targets standardized.
+
+    n_epochs : int or None
+        The epochs of a network's schedule; None for another model.
     """
 
     kind: str
     fold: int | None
     estimator: Any
+    n_epochs: int | None = None
 
     def outputs(self, inputs, n_outputs):
         """What it predicts, as an array of shape (n_samples, n_outputs)."""
@@ -155,7 +156,7 @@ class MemberInputs:
         return x
 
 
-def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
+def network(kind, options, n_numeric, n_rows, seed, *, classifies):
     """A network to train: an embedding, then dense layers.
 
     Parameters
@@ -163,11 +164,9 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
     kind : str
         What numbers become first.
 
-    plan : Plan
-        Epochs, the size of batches, dropout.
-
     options : dict
-        `hidden_layer_sizes`, `learning_rate`, `weight_decay`.
+        `hidden_layer_sizes`, `dropout`, `learning_rate`, `weight_decay`, `batch_size`,
+        and `n_epochs`, in which the rate falls to zero.
 
     n_numeric : int
         How many columns are numbers to embed.
@@ -195,8 +194,8 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
         layers.append((f"dense_{number}", Dense(units, kernel_initializer="he_normal")))
         activation = Activation("relu" if kind == PLAIN else "silu")
         layers.append((f"activation_{number}", activation))
-        if plan.dropout:
-            layers.append((f"dropout_{number}", Dropout(plan.dropout)))
+        if options["dropout"]:
+            layers.append((f"dropout_{number}", Dropout(options["dropout"])))
     kind_of_estimator = SequentialClassifier if classifies else SequentialRegressor
     return kind_of_estimator(
         layers,
@@ -204,8 +203,8 @@ def network(kind, plan, options, n_numeric, n_rows, seed, *, classifies):
         learning_rate=options["learning_rate"],
         learning_rate_schedule="cosine",
         weight_decay=options["weight_decay"],
-        batch_size=min(plan.batch_size, n_rows),
-        max_iter=plan.n_epochs,
+        batch_size=min(options["batch_size"], n_rows),
+        max_iter=options["n_epochs"],
         n_iter_no_change=np.inf,
         tol=0.0,
         random_state=seed,
@@ -232,80 +231,3 @@ def tree_model(classifies, n_targets, seed):
         return HistGradientBoostingClassifier(random_state=seed)
     model = HistGradientBoostingRegressor(random_state=seed)
     return model if n_targets == 1 else MultiOutputRegressor(model)
-
-
-class Clock:
-    """The seconds that are left of a limit, from its making on."""
-
-    def __init__(self, limit):
-        self._end = np.inf if limit is None else perf_counter() + limit
-
-    def left(self):
-        """The seconds that are left; infinite without a limit."""
-        return self._end - perf_counter()
-
-    @property
-    def runs(self):
-        """Whether there is a limit."""
-        return np.isfinite(self._end)
-
-
-class EndAt:
-    """A callback that ends a fit after the epoch in which an event was set."""
-
-    def __init__(self, event):
-        self.event = event
-
-    def setup(self, estimator, context):
-        """Nothing to set up."""
-
-    def on_fit_task_begin(self, estimator, context):
-        """Nothing to begin."""
-
-    def on_fit_task_end(self, estimator, context):
-        """Say whether to end."""
-        return self.event.is_set()
-
-    def teardown(self, estimator, context):
-        """Nothing to tear down."""
-
-
-def train(fits, clock):
-    """Train networks beside each other, while there is time.
-
-    The first is trained, however long it takes; another one only while there is time
-    for one that takes as long as the slowest so far.
-
-    Parameters
-    ----------
-    fits : list of callable
-        Each takes an `EndAt`, trains a network and returns it.
-
-    clock : Clock
-        The time that is left.
-
-    Returns
-    -------
-    results : list
-        What they return, or None where there was no time.
-
-    interrupted : KeyboardInterrupt or None
-        Where the user ended it; the results are then those that are complete.
-    """
-    stop, slowest = threading.Event(), [0.0]
-    results = [None] * len(fits)
-
-    def run(number):
-        if stop.is_set() or (number and clock.left() * SHARE_OF_NETWORKS < slowest[0]):
-            return
-        start = perf_counter()
-        result = fits[number](EndAt(stop))
-        if not stop.is_set():
-            results[number] = result
-        slowest[0] = max(slowest[0], perf_counter() - start)
-
-    try:
-        side_by_side(run, range(len(fits)), stop)
-    except KeyboardInterrupt as interrupt:
-        return results, interrupt
-    return results, None

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,6 +60,17 @@ PRESETS = {
 }
 
 
+class Task(NamedTuple):
+    """A model to train: on all rows, or on those of all folds but one.
+
+    `n_epochs` is None for what is no network.
+    """
+
+    kind: str
+    fold: int | None
+    n_epochs: int | None
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is trained: `tasks` says in which order.
@@ -77,7 +89,11 @@ class Plan:
     n_fold_members : int
         Networks of each embedding that are trained without a fold's rows.
 
-    n_epochs, batch_size : int
+    n_epochs : tuple of int
+        Of networks. Where there are several, all that is above is trained with each, and
+        the rows that were set aside choose one.
+
+    batch_size : int
         Of each network.
 
     dropout : float
@@ -88,25 +104,38 @@ class Plan:
     n_members: int
     n_cv: int
     n_fold_members: int
-    n_epochs: int
+    n_epochs: tuple[int, ...]
     batch_size: int
     dropout: float
 
     def tasks(self, others):
-        """The models to train: pairs of kind and fold, None for all rows.
+        """The models to train.
 
         The first is a model by itself. Then come those of the folds, from which the
-        weights come, and last the other ones of all rows.
+        weights come, and last the other ones of all rows. What follows is the same with
+        other numbers of epochs.
 
         Parameters
         ----------
         others : tuple of str
             Models that are no networks: one of all rows, and one a fold.
         """
-        whole = [(self.kinds[i % len(self.kinds)], None) for i in range(self.n_members)]
-        kinds = (*self.kinds * self.n_fold_members, *others)
-        folds = [(kind, fold) for fold in range(self.n_cv) for kind in kinds]
-        return [*whole[:1], *folds, *((kind, None) for kind in others), *whole[1:]]
+        tasks = []
+        for number, n_epochs in enumerate(self.n_epochs):
+            whole, folds, rest = self._tasks_of(n_epochs, () if number else others)
+            tasks += [*whole[:1], *folds, *rest, *whole[1:]]
+        return tasks
+
+    def _tasks_of(self, n_epochs, others):
+        whole = [
+            Task(self.kinds[i % len(self.kinds)], None, n_epochs)
+            for i in range(self.n_members)
+        ]
+        folds = []
+        for fold in range(self.n_cv):
+            folds += [Task(k, fold, n_epochs) for k in self.kinds * self.n_fold_members]
+            folds += [Task(kind, fold, None) for kind in others]
+        return whole, folds, [Task(kind, None, None) for kind in others]
 
 
 def batch_rows(n):
@@ -151,8 +180,8 @@ def make_plan(budget, kinds, costs, n, *, dropout, asked):
         The rate for tables that are not small.
 
     asked : dict
-        What the user decided: `n_members`, `n_cv`, `n_epochs` and `batch_size`, or
-        "auto".
+        What the user decided: `n_members`, `n_cv`, `n_epochs` (a tuple) and `batch_size`,
+        or "auto".
 
     Returns
     -------
@@ -181,7 +210,7 @@ def make_plan(budget, kinds, costs, n, *, dropout, asked):
         n_members=n_members,
         n_cv=n_cv,
         n_fold_members=n_fold_members,
-        n_epochs=n_epochs if asked["n_epochs"] == "auto" else asked["n_epochs"],
+        n_epochs=(n_epochs,) if asked["n_epochs"] == "auto" else asked["n_epochs"],
         batch_size=batch_size if asked["batch_size"] == "auto" else asked["batch_size"],
         dropout=0.0 if small else dropout,
     )

@@ -1,6 +1,7 @@
 // Losses of outputs that depend on each other; loss.py has the formulas. Each writes the
 // loss of every row, unweighted, and the gradient with respect to the outputs, weighted.
 #include "elementary.h"
+#include "transpose.h"
 
 namespace skdeep {
 namespace SKDEEP_ISA {
@@ -29,11 +30,75 @@ SKDEEP_INLINE Normalizer<T> exponentials(const T* z, long columns, T* e) {
   return {shift, sum_lanes<T>(sum)};
 }
 
+// So few outputs are turned over, so that each lane has a row of its own: vectors of a
+// row's outputs would be mostly empty, and their lanes would have to be summed.
+constexpr long few_columns = 32;
+
+// A vector's lanes of rows that lie one after the other, as to[column * lanes + row]
+template <class T>
+SKDEEP_INLINE void rows_to_lanes(const T* rows, long columns, long count, T* to) {
+  transpose(rows, columns, columns, count, to, width<T>);
+}
+
+// The way back; `from` has whole squares of columns.
+template <class T>
+SKDEEP_INLINE void lanes_to_rows(const T* from, long columns, long count, T* rows) {
+  constexpr long W = width<T>;
+  T square[W * W];
+  for (long k = 0; k < columns; k += W) {
+    transpose_square(from + k * W, W, square, W);
+    for (long i = 0; i < count; ++i) {
+      T* to = rows + i * columns + k;
+      const Vector<T> v = load(square + i * W);
+      if (k + W <= columns) store(to, v);
+      else store_part(to, v, (int)(columns - k));
+    }
+  }
+}
+
 // The loss is log(sum) * sum_k t_k - sum_k t_k (z_k - shift): log(sum) is kept apart from
-// the shift, which would swallow its digits, and taken for a vector of rows at a time.
+// the shift, which would swallow its digits.
+template <class T, bool WithEntropy>
+SKDEEP_INLINE void softmax_lanes(const Operation& o, long begin, long end) {
+  constexpr long W = width<T>;
+  const long columns = o.argument[0].columns;
+  T e[few_columns * W] = {}, t[few_columns * W];
+  for (long i = begin; i < end; i += W) {
+    const long count = end - i < W ? end - i : W;
+    rows_to_lanes(array<T>(o, 0) + i * columns, columns, count, e);
+    rows_to_lanes(array<T>(o, 1) + i * columns, columns, count, t);
+    Vector<T> shift = load(e);
+    for (long k = 1; k < columns; ++k) {
+      const Vector<T> z = load(e + k * W);
+      shift = shift < z ? z : shift;
+    }
+    Vector<T> sum{}, share{}, product{};
+    for (long k = 0; k < columns; ++k) {
+      const Vector<T> shifted = load(e + k * W) - shift, target = load(t + k * W);
+      const Vector<T> power = exponential<T>(shifted);
+      sum += power;
+      share += target;
+      product += target * shifted;
+      if constexpr (WithEntropy) product -= x_log_y<T>(target, target);
+      store(e + k * W, power);
+    }
+    const Vector<T> inverse = (T)1 / sum;
+    const Part<T> place{i, (int)count};
+    const Vector<T> weight = place.load(array<T>(o, 2));
+    for (long k = 0; k < columns; ++k) {
+      store(e + k * W, (load(e + k * W) * inverse - load(t + k * W)) * weight);
+    }
+    lanes_to_rows(e, columns, count, array<T>(o, 4) + i * columns);
+    place.store(array<T>(o, 3), logarithm<T>(sum) * share - product);
+  }
+}
+
+// The same where a row has many outputs; the logarithms are taken for a vector of rows at
+// a time.
 template <class T, bool WithEntropy>
 SKDEEP_INLINE void softmax_rows(const Operation& o, long begin, long end) {
   const long columns = o.argument[0].columns;
+  if (columns <= few_columns) return softmax_lanes<T, WithEntropy>(o, begin, end);
   const T* weight = array<T>(o, 2);
   T* losses = array<T>(o, 3);
   each_vector<T>(begin, end, [&](auto place) {
@@ -44,21 +109,6 @@ SKDEEP_INLINE void softmax_rows(const Operation& o, long begin, long end) {
       const T* z = array<T>(o, 0) + i * columns;
       const T* target = array<T>(o, 1) + i * columns;
       T* d_z = array<T>(o, 4) + i * columns;
-      if (columns <= width<T>) {  // few classes: all in one vector
-        const Part<T> at{0, (int)columns};
-        const Vector<T> outputs = at.load(z, -infinity<T>), t = at.load(target);
-        const T shift = largest_lane<T>(outputs);
-        // not exp(-inf) in the lanes that stand for nothing: tiny numbers are slow
-        const Vector<T> shifted = at.load(z, shift) - shift;
-        const Vector<T> e = at.only(exponential<T>(shifted));
-        Vector<T> product = t * shifted;
-        if constexpr (WithEntropy) product -= x_log_y<T>(t, t);
-        sums[l] = sum_lanes<T>(e);
-        shares[l] = sum_lanes<T>(t);
-        products[l] = sum_lanes<T>(product);
-        at.store(d_z, (e * (1 / sums[l]) - t) * weight[i]);
-        continue;
-      }
       const Normalizer<T> row = exponentials<T>(z, columns, d_z);
       const T inverse = 1 / row.sum, scale = weight[i];
       Vector<T> share{}, product{};

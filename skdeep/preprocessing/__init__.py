@@ -9,6 +9,7 @@ from skdeep.preprocessing.quantile_scaler import QuantileScaler
 from skdeep.preprocessing.robust_scaler import RobustScaler
 from skdeep.preprocessing.standard_scaler import StandardScaler
 from skdeep.preprocessing.tabular_preprocessor import TabularPreprocessor
+from skdeep.preprocessing.target_mean_encoder import TargetMeanEncoder
 from skdeep.preprocessing.target_scaler import TargetScaler
 from skdeep.preprocessing.unit_norm_scaler import UnitNormScaler
 
@@ -22,6 +23,7 @@ __all__ = [
     "RobustScaler",
     "StandardScaler",
     "TabularPreprocessor",
+    "TargetMeanEncoder",
     "TargetScaler",
     "UnitNormScaler",
 ]

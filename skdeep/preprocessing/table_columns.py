@@ -12,7 +12,8 @@ from numbers import Number
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils.validation import validate_data
 
 from skdeep.preprocessing.calendar_features import days_since_1970
 
@@ -151,6 +152,37 @@ class ColumnTable:
             "argument must be a string or a real number, not "
             f"{type(found[0]).__name__!r}. Make numbers of them, or leave the column out."
         )
+
+
+def read_table(estimator, X, *, reset):
+    """The columns of X, whose number and names scikit-learn checks.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Which is to know them, or knows them.
+
+    X : data frame or array-like of shape (n_samples, n_features)
+        The table.
+
+    reset : bool
+        Whether the estimator learns the columns.
+
+    Returns
+    -------
+    table : NumericTable or ColumnTable
+    """
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise TypeError("X is a LazyFrame, which holds no rows. Pass X.collect().")
+    if not is_frame(X):
+        X = array_of(X)
+        X = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
+        return table_of_array(X)
+    refuse_equal_names(X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if 0 in X.shape:
+        check_array(np.empty(X.shape), estimator=estimator, input_name="X")
+    return table_of_frame(X)
 
 
 def is_frame(X):

@@ -6,31 +6,19 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _check_categorical_features,
     _check_feature_names_in,
     check_is_fitted,
-    validate_data,
 )
 
 from skdeep.preprocessing.fit_task import fit_task
-from skdeep.preprocessing.table_columns import (
-    UNREADABLE,
-    array_of,
-    is_frame,
-    refuse_equal_names,
-    table_of_array,
-    table_of_frame,
-)
+from skdeep.preprocessing.table_columns import UNREADABLE, is_frame, read_table
 from skdeep.preprocessing.table_parts import Cycles, Levels, Means, Numbers
-from skdeep.preprocessing.target_means import (
-    even_folds,
-    target_columns,
-)
+from skdeep.preprocessing.target_means import even_folds, rows_weighed, target_columns
 from skdeep.validation.all_or_nothing import all_or_nothing
-from skdeep.validation.sample_weight import check_sample_weight
 
 
 class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -224,7 +212,7 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
             The numbers.
         """
         check_is_fitted(self)
-        table = self._read(X, reset=False)
+        table = read_table(self, X, reset=False)
         self._check_kinds(table)
         return self._joined(table, [block.part(table) for block in self._means])
 
@@ -252,14 +240,10 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
 
     def _fit(self, X, y, sample_weight):
         """Set all that is learned; the table, and targets where means need them."""
-        table = self._read(X, reset=True)
+        table = read_table(self, X, reset=True)
         rows = np.empty((table.shape[0], 1))
         check_consistent_length(rows, y)
-        weight = np.ones(len(rows))
-        if sample_weight is not None:
-            weight = check_sample_weight(sample_weight, rows)
-            # the smallest is one sample, unless it is nothing beside the largest
-            weight = weight / max(weight[weight > 0].min(), 1e-12 * weight.max())
+        weight = rows_weighed(sample_weight, rows)
         self._kinds = self._learn_kinds(table, X)
         self._learn_numbers(table, weight)
         return table, self._learn_categories(table, y, weight), weight
@@ -302,25 +286,11 @@ class TabularPreprocessor(CallbackSupportMixin, TransformerMixin, BaseEstimator)
                 f"{self.max_onehot}, and becomes the mean of the target in each: pass y to "
                 f"fit, or set max_onehot={count} for a column of each level."
             )
-        targets, endings = target_columns(y, self.target_type)
+        targets, endings, _ = target_columns(y, self.target_type)
         self._means = tuple(
             Means.of(each, table, targets, endings, weight) for each in wide
         )
         return targets
-
-    def _read(self, X, reset):
-        """The columns of X, whose number and names scikit-learn checks."""
-        if nw.dependencies.is_polars_lazyframe(X):
-            raise TypeError("X is a LazyFrame, which holds no rows. Pass X.collect().")
-        if not is_frame(X):
-            X = array_of(X)
-            X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-            return table_of_array(X)
-        refuse_equal_names(X)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        if 0 in X.shape:
-            check_array(np.empty(X.shape), estimator=self, input_name="X")
-        return table_of_frame(X)
 
     def _check_kinds(self, table):
         """That columns hold what they held in `fit`, or nothing."""

@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.multiclass import type_of_target
 
+from skdeep.validation.sample_weight import check_sample_weight
+
 #: Parts of the training rows; the means of each are those of the others.
 N_FOLDS = 5
 
@@ -27,6 +29,9 @@ def target_columns(y, target_type):
 
     names : list of str
         An ending for each column's name.
+
+    size : ndarray of shape (n_columns,)
+        What the targets were divided by.
     """
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -47,12 +52,23 @@ def target_columns(y, target_type):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         y = y.reshape(len(y), -1)
         size = np.abs(y).max(axis=0)
-        y = y / np.where(size > 0, size, 1.0)  # whose squares are numbers
-        return y, [""] if y.shape[1] == 1 else [f"_{k}" for k in range(y.shape[1])]
+        size = np.where(size > 0, size, 1.0)
+        names = [""] if y.shape[1] == 1 else [f"_{k}" for k in range(y.shape[1])]
+        return y / size, names, size  # the squares of which are numbers
     classes, y = np.unique(y, return_inverse=True)
     if len(classes) <= 2:
-        return (y == 1).astype(np.float64)[:, None], [""]
-    return np.eye(len(classes))[y], [f"_{label}" for label in classes.tolist()]
+        return (y == 1).astype(np.float64)[:, None], [""], np.ones(1)
+    names = [f"_{label}" for label in classes.tolist()]
+    return np.eye(len(classes))[y], names, np.ones(len(classes))
+
+
+def rows_weighed(sample_weight, X):
+    """How many rows each row stands for; one, without weights."""
+    if sample_weight is None:
+        return np.ones(len(X))
+    weight = check_sample_weight(sample_weight, X)
+    # the smallest is one sample, unless it is nothing beside the largest
+    return weight / max(weight[weight > 0].min(), 1e-12 * weight.max())
 
 
 def smoothed_means(codes, n_levels, targets, weight):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -54,3 +55,17 @@ def test_after_a_failure_no_other_call_begins(two_threads):
     with pytest.raises(RuntimeError, match="as expected"):
         side_by_side(fail_or_wait, range(200), stop)
     assert len(begun) < 100  # some may have begun before they were told
+
+
+def test_an_interrupt_before_the_last_call_begins_ends_the_others(two_threads, monkeypatch):
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, function, item):
+            if item == 2:
+                raise KeyboardInterrupt
+            return super().submit(function, item)
+
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Interrupted)
+    stop, told = threading.Event(), []
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(lambda item: told.append(stop.wait(10)), range(3), stop)
+    assert stop.is_set() and all(told)

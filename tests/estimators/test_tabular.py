@@ -446,6 +446,70 @@ def test_progress_bars_show_it():
     TabularClassifier(preset="fast", **QUICK).set_callbacks(ProgressBar()).fit(X, y)
 
 
+# --- schedules --------------------------------------------------------------------------
+
+
+def test_unseen_rows_choose_a_schedule_and_its_members_alone_are_kept():
+    X, y = make_friedman1(400, random_state=0)
+    options = QUICK | {"n_epochs": [60, 1, 60]}
+    model = TabularRegressor(**options).fit(X, y)
+    assert model.n_epochs_ == 60  # one epoch learns nothing here
+    networks = [m for m in model.members_ if m.kind != "linear"]
+    assert {m.n_epochs for m in networks} == {m.estimator.n_iter_ for m in networks} == {60}
+    noise = np.random.default_rng(0).normal(size=len(y))
+    assert TabularRegressor(**options).fit(X, noise).n_epochs_ == 1
+
+
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_the_schedule_chosen_is_the_one_whose_own_fit_is_better_out_of_fold(kind):
+    generator = np.random.default_rng(1)
+    X, u = generator.normal(size=(300, 3)), generator.normal(size=300)
+    z = X[:, 0] * X[:, 1] + u
+    classifies = kind is TabularClassifier
+    y = (z > 0).astype(int) if classifies else z
+    schedules, losses = (3, 15, 40), []
+    options = QUICK | {"blend": None}
+    for n_epochs in schedules:
+        one = kind(**options | {"n_epochs": n_epochs})
+        # the same folds; other random numbers in each network
+        one.fit(X, y)
+        p = one.oof_prediction_
+        losses.append(log_loss(y, p) if classifies else np.mean((p - y) ** 2))
+    chosen = kind(**options | {"n_epochs": schedules}).fit(X, y)
+    p = chosen.oof_prediction_
+    loss = log_loss(y, p) if classifies else np.mean((p - y) ** 2)
+    assert loss < np.median(losses)
+
+
+def test_validation_data_choose_a_schedule():
+    X, y = make_friedman1(400, random_state=0)
+    model = TabularRegressor(**QUICK | {"n_epochs": (1, 60)})
+    model.fit(X[:300], y[:300], X_val=X[300:], y_val=y[300:])
+    assert model.n_epochs_ == 60 and model.oof_prediction_ is None
+
+
+def test_schedules_need_rows_to_be_compared_on():
+    X, y, _ = frame()
+    with pytest.raises(ValueError, match="set n_cv to 5"):
+        TabularClassifier(n_cv=0, **QUICK | {"n_epochs": (2, 4)}).fit(X, y)
+
+
+@pytest.mark.parametrize("n_epochs", [0, [], [4, 0], [2.5], ["many"], [[]]])
+def test_schedules_are_checked(n_epochs):
+    X, y, _ = frame()
+    with pytest.raises(ValueError, match="n_epochs"):
+        TabularClassifier(**QUICK | {"n_epochs": n_epochs}).fit(X, y)
+
+
+def test_a_time_limit_shortens_all_schedules_alike():
+    X, y = make_friedman1(3000, random_state=0)
+    model = TabularRegressor(time_limit=1e-3, n_epochs=(4000, 9000), random_state=0)
+    with pytest.warns(UserWarning) as told:
+        model.fit(X, y)
+    assert "too short for 4000, 9000 epochs" in str(told[0].message)
+    assert model.n_epochs_ < 4000
+
+
 # --- limits and interrupts --------------------------------------------------------------
 
 
@@ -557,6 +621,12 @@ def test_other_columns_at_predict_are_refused():
         model.predict(X.rename(columns={"size": "length"}))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X.drop(columns="new"))
+
+
+def test_a_table_without_rows_is_refused():
+    X, y, _ = frame()
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        TabularClassifier().fit(X[:0], y[:0])
 
 
 def test_targets_with_gaps_are_refused():

@@ -1,23 +1,24 @@
 """The models that predict a table together, one at a time."""
 
-import threading
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skdeep import TabularClassifier, TabularRegressor
-from skdeep.estimators.tabular_members import Clock, Member, network, train
-from skdeep.estimators.tabular_plan import PRESETS, make_plan, operations
+from skdeep.estimators.tabular_members import Member, network
 
-_OPTIONS = {"hidden_layer_sizes": [7, 5], "learning_rate": 0.02, "weight_decay": 0.3}
+_OPTIONS = {
+    "hidden_layer_sizes": [7, 5],
+    "dropout": 0.0,
+    "learning_rate": 0.02,
+    "weight_decay": 0.3,
+    "batch_size": 64,
+    "n_epochs": 10,
+}
 
 
-def _network(kind, dropout=0.0):
-    asked = dict.fromkeys(("n_members", "n_cv", "n_epochs", "batch_size"), "auto")
-    costs = [operations(500, 3, 0, 2, kind, [7, 5])]
-    plan = make_plan(PRESETS["fast"], (kind,), costs, 500, dropout=dropout, asked=asked)
-    return network(kind, plan, _OPTIONS, 3, 500, 0, classifies=True)
+def _network(kind, **options):
+    return network(kind, _OPTIONS | options, 3, 500, 0, classifies=True)
 
 
 @pytest.mark.parametrize(
@@ -86,38 +87,3 @@ def test_without_unseen_rows_all_networks_count_the_same(kind):
     X, y = generator.normal(size=(80, 3)), generator.integers(0, 2, 80)
     model = kind(n_cv=0, n_epochs=2, hidden_layer_sizes=4, random_state=0).fit(X, y)
     assert model.weights_ == dict.fromkeys(("periodic", "piecewise", "plain"), 1 / 3)
-
-
-def test_what_was_cut_off_is_no_result():
-    done = threading.Event()
-
-    def whole(end_at):
-        assert not end_at.on_fit_task_end(None, None)
-        done.set()
-        return "whole"
-
-    def cut(end_at):
-        done.wait(10)
-        end_at.event.set()  # as an interrupt of another one does
-        assert end_at.on_fit_task_end(None, None)
-        return "half"
-
-    results, interrupt = train([whole, cut, cut], Clock(None))
-    assert results == ["whole", None, None]
-    assert interrupt is None
-
-
-def test_an_interrupt_is_handed_on_with_what_is_complete():
-    done = threading.Event()
-
-    def whole(end_at):
-        done.set()
-        return "whole"
-
-    def interrupted(end_at):
-        done.wait(10)
-        raise KeyboardInterrupt
-
-    results, interrupt = train([whole, interrupted], Clock(None))
-    assert results == ["whole", None]
-    assert isinstance(interrupt, KeyboardInterrupt)

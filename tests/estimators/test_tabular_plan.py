@@ -25,15 +25,16 @@ def test_a_plan_keeps_to_its_budget_or_trains_the_least(n, n_numeric):
     plan, costs = _plan(n, n_numeric=n_numeric)
     of_folds = max(0, plan.n_cv - 1) * plan.n_fold_members * sum(costs)
     spent = plan.n_members * np.mean(costs) + of_folds
-    spent *= plan.n_epochs
-    least = plan.n_epochs <= 24 and plan.n_members == 1 and plan.n_cv == 2
+    (n_epochs,) = plan.n_epochs
+    spent *= n_epochs
+    least = n_epochs <= 24 and plan.n_members == 1 and plan.n_cv == 2
     assert spent <= PRESETS["default"].operations * 1.001 or least
     assert plan.n_members >= 1
-    assert 1 <= plan.n_epochs <= 56
+    assert 1 <= n_epochs <= 56
 
 
 def test_more_rows_never_get_more_epochs():
-    epochs = [_plan(n)[0].n_epochs for n in (100, 1_000, 10_000, 100_000, 1_000_000)]
+    epochs = [_plan(n)[0].n_epochs[0] for n in (100, 1_000, 10_000, 100_000, 1_000_000)]
     assert epochs == sorted(epochs, reverse=True)
 
 
@@ -43,7 +44,7 @@ def test_small_tables_are_learned_whole_without_dropout_or_folds():
 
 
 def test_what_the_user_asks_for_comes_first():
-    asked = {"n_members": 3, "n_cv": 4, "n_epochs": 7, "batch_size": 11}
+    asked = {"n_members": 3, "n_cv": 4, "n_epochs": (7,), "batch_size": 11}
     plan, _ = _plan(5_000, asked=asked)
     assert asked == {name: getattr(plan, name) for name in asked}
 
@@ -51,13 +52,22 @@ def test_what_the_user_asks_for_comes_first():
 def test_the_first_network_sees_all_rows_and_each_fold_has_each_kind():
     plan = _plan(300)[0]
     tasks = plan.tasks(("linear",))
-    assert tasks[0] == ("periodic", None)
-    assert tasks.count(("linear", None)) == 1
-    assert sum(fold is None for _, fold in tasks) == plan.n_members + 1
+    (n_epochs,) = plan.n_epochs
+    assert tasks[0] == ("periodic", None, n_epochs)
+    assert tasks.count(("linear", None, None)) == 1
+    assert sum(task.fold is None for task in tasks) == plan.n_members + 1
     assert plan.n_fold_members == 2
-    assert sorted(task for task in tasks if task[1] is not None) == sorted(
+    assert sorted(task[:2] for task in tasks if task.fold is not None) == sorted(
         (kind, fold) for kind in (*_KINDS, *_KINDS, "linear") for fold in range(5)
     )
+
+
+def test_each_schedule_trains_the_same_networks_and_other_models_once():
+    asked = _AUTO | {"n_epochs": (3, 9)}
+    tasks = _plan(300, asked=asked)[0].tasks(("linear",))
+    short, long = ([t[:2] for t in tasks if t.n_epochs == n] for n in (3, 9))
+    assert short == long and len(short) == 33
+    assert len(tasks) == 2 * len(short) + 6
 
 
 @pytest.mark.parametrize(

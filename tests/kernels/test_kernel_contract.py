@@ -47,6 +47,7 @@ ROWS, INPUTS = SIZES["rows"], 4
 NUMBERS = {
     "alpha": 0.4,
     "scale": 0.7,
+    "shift_gain": 1.5,
     "tol": 1e-12,
     "axis": 2,
     "dilation": (1, 2),

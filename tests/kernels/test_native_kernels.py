@@ -9,6 +9,7 @@ from all_kernels import ALL_KERNELS, LOSS_KERNELS, STEP_KERNELS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
+from scipy.special import ndtr
 
 from skdeep import kernels
 from skdeep.engine import executor
@@ -815,6 +816,18 @@ def test_batch_norm(instruction_set, dtype, n, m, seed):
         kernel = kernels.batch_norm_inference
         a, b = run_both(kernel, {k: arguments[k] for k in kernel.arguments}, dtype)
         assert_near(b["out"], a["out"], 10 * (1 + abs(x)))
+
+
+@every_set
+@every_type
+def test_gelu_is_exact_far_out_where_little_is_left_of_its_input(instruction_set, dtype):
+    single = np.dtype(dtype) == np.float32
+    z = np.linspace(-12 if single else -36, 12, 9999).astype(dtype).reshape(-1, 3)
+    forward, _ = kernels.ACTIVATIONS["gelu"]
+    with using(instruction_set):
+        _, compiled = run_both(forward, {"z": z, "out": np.empty_like(z)}, dtype)
+    expected = z.astype(np.float64) * ndtr(z.astype(np.float64))
+    np.testing.assert_allclose(compiled["out"], expected, rtol=1e-6 if single else 1e-12)
 
 
 def dtype_scalar(dtype, value):

@@ -19,6 +19,7 @@ from skdeep.preprocessing import (
     RobustScaler,
     StandardScaler,
     TabularPreprocessor,
+    TargetMeanEncoder,
     TargetScaler,
     UnitNormScaler,
 )
@@ -47,6 +48,8 @@ SCALERS = [
     PiecewiseLinearEncoder(3, clip=True),
     TabularPreprocessor(),
     TabularPreprocessor([0], max_onehot=1000, dtype="float64"),
+    TargetMeanEncoder(),
+    TargetMeanEncoder(target_type="classes", random_state=0),
     TargetScaler(Ridge()),
     TargetScaler(Ridge(), scaler=RobustScaler()),
     TargetScaler(MLPRegressor(batch_size="full", max_iter=50, random_state=0)),

@@ -25,6 +25,8 @@ constexpr int tile_rows = 6;
 constexpr long panel_bytes = 26 * 1024, block_bytes = 256 * 1024;
 static_assert(panel_bytes + block_bytes + 64 * 1024 <= scratch_bytes);
 
+SKDEEP_INLINE long smaller_of(long a, long b) { return a < b ? a : b; }
+
 template <class T>
 struct Product {
   const T* a;  // a(i, p) = a[i * a_row + p * a_step]; one of the two steps is 1
@@ -37,6 +39,9 @@ struct Product {
   const T* initial;  // what every row of c starts from, or null for zeros
 };
 
+// Lines are fetched ahead for so many steps at a time.
+constexpr int fetched = 16;
+
 template <class T>
 struct Tile {
   const T* a;
@@ -48,6 +53,8 @@ struct Tile {
   const T* initial;
   bool accumulates;  // start from what c holds
   int last_columns;  // columns of the last vector
+  const T* ahead;    // what will be read next, a line for two steps, or null
+  long ahead_row;
 };
 
 // The first lanes of a vector, as many as another type has
@@ -76,29 +83,39 @@ void multiply_tile(const Tile<T>& tile) {
     }
   }
   const T* b = tile.b;
+  [[maybe_unused]] const T* ahead = tile.ahead;
   // Rows a, a + s and a + 2 s are addressed from one pointer.
   const T* a[groups];
   const long s = tile.a_stride;
 #pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) a[g] = tile.a + (ByColumns ? 0 : 3 * g * s);
-  for (long p = 0; p < tile.depth; ++p) {
-    V right[Vectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) __builtin_memcpy(&right[v], b + v * W, sizeof(V));
-#pragma GCC unroll 16
-    for (int i = 0; i < Rows; ++i) {
-      const T left = ByColumns ? a[0][i] : a[i / 3][(i % 3) * s];
-#pragma GCC unroll 2
-      for (int v = 0; v < Vectors; ++v) sum[i][v] += right[v] * left;
+  const long chunk = Vectors == 2 && ahead ? fetched : tile.depth;
+  for (long p = 0; p < tile.depth;) {
+    const long stop = p + chunk < tile.depth ? p + chunk : tile.depth;
+    if (Vectors == 2 && ahead) {
+      for (int k = 0; k < fetched / 2; ++k, ahead += tile.ahead_row) {
+        __builtin_prefetch(ahead, 0, 2);
+      }
     }
-    b += tile.b_stride;
-    if constexpr (ByColumns) {
-      a[0] += s;
-    } else {
+    for (; p < stop; ++p) {
+      V right[Vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) __builtin_memcpy(&right[v], b + v * W, sizeof(V));
+#pragma GCC unroll 16
+      for (int i = 0; i < Rows; ++i) {
+        const T left = ByColumns ? a[0][i] : a[i / 3][(i % 3) * s];
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) sum[i][v] += right[v] * left;
+      }
+      b += tile.b_stride;
+      if constexpr (ByColumns) {
+        a[0] += s;
+      } else {
 #pragma GCC unroll 8
-      for (int g = 0; g < groups; ++g) {
-        a[g] += 1;
-        asm("" : "+r"(a[g]));  // keeps the compiler from making a pointer for each row
+        for (int g = 0; g < groups; ++g) {
+          a[g] += 1;
+          asm("" : "+r"(a[g]));  // keeps the compiler from making a pointer for each row
+        }
       }
     }
   }
@@ -153,6 +170,14 @@ SKDEEP_INLINE TileKernel<T> tile_kernel(int rows, int vectors,
 template <class T>
 SKDEEP_INLINE void pack_panel(const T* b, long b_row, long b_column, long depth,
                               int columns, int panel_columns, T* panel) {
+  if (b_column == 1 && columns == 2 * width<T> && columns == panel_columns) {
+    for (long p = 0; p < depth; ++p, b += b_row, panel += 2 * width<T>) {
+      const Vector<T> first = load(b), second = load(b + width<T>);
+      store(panel, first);
+      store(panel + width<T>, second);
+    }
+    return;
+  }
   if (b_column == 1) {
     for (long p = 0; p < depth; ++p, b += b_row, panel += panel_columns) {
       int j = 0;
@@ -172,10 +197,12 @@ SKDEEP_INLINE void pack_panel(const T* b, long b_row, long b_column, long depth,
   }
 }
 
-// Lines that are a multiple of 1 KiB apart take each other's place in the cache.
+// Lines that are a multiple of a page apart take each other's place in the first cache
+// while a tile reads them; those of a tile's columns, which are many, in the second, too.
 template <class T>
-SKDEEP_INLINE bool crowds_cache(long stride) {
-  return stride * (long)sizeof(T) % 1024 == 0;
+SKDEEP_INLINE bool crowds_cache(const Product<T>& m) {
+  const long row = m.a_row * (long)sizeof(T), step = m.a_step * (long)sizeof(T);
+  return m.a_step == 1 ? row % 4096 == 0 : step % 2048 == 0;
 }
 
 // Copy depth by rows numbers of a so that they do not crowd the cache; change the
@@ -186,7 +213,7 @@ SKDEEP_INLINE void copy_block(Product<T>& m, long start, long depth, T* block) {
   const long lines = by_columns ? depth : m.rows, length = by_columns ? m.rows : depth;
   const long from_stride = by_columns ? m.a_step : m.a_row;
   long stride = length + 16;
-  if (crowds_cache<T>(stride)) stride += 16;
+  if (stride * (long)sizeof(T) % 1024 == 0) stride += 16;
   const T* from = m.a + start * m.a_step;
   for (long i = 0; i < lines; ++i) {
     __builtin_memcpy(block + i * stride, from + i * from_stride, length * sizeof(T));
@@ -195,22 +222,36 @@ SKDEEP_INLINE void copy_block(Product<T>& m, long start, long depth, T* block) {
   m.a = block - start * m.a_step;
 }
 
-// The rows of one block times one panel.
+// The rows of one block times the columns from j to stop, which lie in panels; the first
+// tiles fetch what lies at `ahead`.
 template <class T>
-SKDEEP_INLINE void multiply_panel(const Product<T>& m, Tile<T> tile, long start, long j,
-                                  int vectors) {
+SKDEEP_INLINE void multiply_panels(const Product<T>& m, Tile<T> tile, long panel,
+                                   long start, long j, long stop, const T* ahead) {
+  constexpr int W = width<T>;
   const bool by_columns = m.a_step != 1;
   const long tiles = (m.rows + tile_rows - 1) / tile_rows;
+  const T* const b = tile.b;
+  tile.a_stride = by_columns ? m.a_step : m.a_row;
+  tile.ahead_row = m.b_row;
   // heights that differ by one at most
   for (long t = 0; t < tiles; ++t) {
     const long i = m.rows * t / tiles;
     const int rows = (int)(m.rows * (t + 1) / tiles - i);
     tile.a = m.a + i * m.a_row + start * m.a_step;
-    tile.c = m.c + i * m.c_row + j;
-    const TileKernel<T> kernel =
-        by_columns ? tile_kernel<T, true>(rows, vectors, tile.last_columns)
-                   : tile_kernel<T, false>(rows, vectors, tile.last_columns);
-    kernel(tile);
+    tile.b = b;
+    tile.ahead = nullptr;
+    if (ahead && t < 4) tile.ahead = ahead + t % 2 * W + t / 2 * (tile.depth / 2) * m.b_row;
+    for (long k = j; k < stop; k += 2 * W, tile.b += panel) {
+      const long columns = stop - k;
+      const int vectors = columns > W ? 2 : 1;
+      tile.last_columns = columns < 2 * W ? (int)columns - (vectors - 1) * W : W;
+      tile.c = m.c + i * m.c_row + k;
+      tile.initial = m.initial ? m.initial + k : nullptr;
+      const TileKernel<T> kernel =
+          by_columns ? tile_kernel<T, true>(rows, vectors, tile.last_columns)
+                     : tile_kernel<T, false>(rows, vectors, tile.last_columns);
+      kernel(tile);
+    }
   }
 }
 
@@ -218,35 +259,49 @@ template <class T>
 SKDEEP_INLINE void multiply_block(const Product<T>& m, bool copies, void* scratch) {
   constexpr int W = width<T>;
   constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
-  T* const panel = (T*)scratch;
+  T* const packed = (T*)scratch;
   T* const block = (T*)((char*)scratch + 32 * 1024);
   long parts = (m.depth + depth_limit - 1) / depth_limit;
   if (parts == 0) parts = 1;  // nothing to add to the initial values
+  // the first columns of b are read where they lie, if few tiles do, or its rows are near
+  const bool near_rows = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 4 * tile_rows;
+  const long rest = m.columns % (2 * W);
+  const long direct =
+      m.b_column != 1 || !near_rows ? 0 : rest == W ? m.columns : m.columns - rest;
+  const bool far = m.b_column == 1 && m.columns * m.depth * (long)sizeof(T) > 256 * 1024;
+  const int wide = m.columns <= W ? W : 2 * W;  // a panel
   for (long part = 0; part < parts; ++part) {
     const long start = m.depth * part / parts;
     const long depth = m.depth * (part + 1) / parts - start;
     Product<T> source = m;
     if (copies) copy_block(source, start, depth, block);
-    for (long j = 0; j < m.columns; j += 2 * W) {
-      const long left = m.columns - j;
-      const int columns = left < 2 * W ? (int)left : 2 * W;
-      const int vectors = columns > W ? 2 : 1;
-      Tile<T> tile;
-      tile.b = m.b + start * m.b_row + j * m.b_column;
-      tile.b_stride = m.b_row;
-      const bool close = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 2 * tile_rows;
-      if (m.b_column != 1 || columns != vectors * W || !close) {
-        pack_panel(tile.b, m.b_row, m.b_column, depth, columns, vectors * W, panel);
-        tile.b = panel;
-        tile.b_stride = vectors * W;
+    Tile<T> tile;
+    tile.depth = depth;
+    tile.c_stride = m.c_row;
+    tile.accumulates = part > 0;
+    // so many columns of b stay in the first cache: rows of c are written as far as they go
+    const long panel = depth * wide, fitting = panel_bytes / (long)sizeof(T);
+    const long near = panel && 2 * panel <= fitting ? fitting / panel * wide : wide;
+    const T* b = m.b + start * m.b_row;
+    tile.b_stride = m.b_row;
+    for (long j = 0; j < direct; j += near) {
+      tile.b = b + j;
+      multiply_panels(source, tile, wide, start, j, smaller_of(j + near, direct),
+                      (const T*)nullptr);
+    }
+    tile.b_stride = wide;
+    tile.b = packed;
+    for (long j = direct; j < m.columns; j += near) {
+      const long stop = smaller_of(j + near, m.columns);
+      for (long k = j; k < stop; k += wide) {
+        pack_panel(b + k * m.b_column, m.b_row, m.b_column, depth,
+                   (int)smaller_of(stop - k, wide), wide, packed + (k - j) * depth);
       }
-      tile.depth = depth;
-      tile.c_stride = m.c_row;
-      tile.a_stride = source.a_step != 1 ? source.a_step : source.a_row;
-      tile.initial = m.initial ? m.initial + j : nullptr;
-      tile.accumulates = part > 0;
-      tile.last_columns = columns - (vectors - 1) * W;
-      multiply_panel(source, tile, start, j, vectors);
+      // beside the products, what the next copy reads is fetched
+      const T* ahead = nullptr;
+      if (far && stop < m.columns) ahead = b + stop;
+      else if (far && part + 1 < parts) ahead = b + depth * m.b_row;
+      multiply_panels(source, tile, panel, start, j, stop, ahead);
     }
   }
 }
@@ -255,14 +310,14 @@ template <class T>
 void multiply(const Product<T>& m, void* scratch) {
   constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
   if (m.rows <= 0 || m.columns <= 0) return;
-  const long stride = m.a_step != 1 ? m.a_step : m.a_row;
-  // lines of the copy are up to 32 numbers longer than what they hold
-  const long fitting = m.a_step != 1
+  const bool by_columns = m.a_step != 1;
+  // lines of a copy are up to 32 numbers longer than what they hold
+  const long fitting = by_columns
                            ? block_bytes / (depth_limit * (long)sizeof(T)) - 32
                            : block_bytes / ((depth_limit + 32) * (long)sizeof(T));
   const long block_rows = fitting / tile_rows * tile_rows;
   // a copy pays where several panels read it, and enough rows each panel
-  const bool copies = crowds_cache<T>(stride) && m.columns > 4 * width<T> &&
+  const bool copies = crowds_cache(m) && m.columns > 4 * width<T> &&
                       m.rows > tile_rows && block_rows >= 4 * tile_rows;
   const long blocks = copies ? (m.rows + block_rows - 1) / block_rows : 1;
   for (long i = 0; i < blocks; ++i) {

@@ -246,7 +246,7 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
 
 // How far a task's range may go, to stay in the cache until it is updated.
 long largest_range(const Operation& o, const std::vector<GradientRange>& ranges) {
-  constexpr long parameters = 1 << 16;
+  constexpr long parameters = 1 << 17;
   long per_row = 1;
   for (const auto& range : ranges) per_row = std::max(per_row, range.per_row);
   return ranges.empty() ? o.length : std::max(parameters / per_row, 16L);

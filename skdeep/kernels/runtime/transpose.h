@@ -119,22 +119,23 @@ template <class T>
 SKDEEP_INLINE void transpose(const T* from, long from_row, long rows, long columns, T* to,
                              long to_row) {
   constexpr long W = width<T>;
+  const int deep = rows < W ? (int)rows : (int)W;
   T corner[W * W];
   for (long j = 0; j < columns; j += W) {
-    const bool full = j + W <= columns;
+    const int wide = columns - j < W ? (int)(columns - j) : (int)W;
     for (long p = 0; p < rows; p += W) {
-      const long deep = rows - p < W ? rows - p : W;
+      // the last square takes some rows of the one before again
+      if (p + deep > rows) p = rows - deep;
       const T* square = from + j * from_row + p;
-      if (full && deep == W) {
+      if (wide == W && deep == W) {
         transpose_square(square, from_row, to + p * to_row + j, to_row);
         continue;
       }
-      const long wide = full ? W : columns - j;
-      for (long i = 0; i < W * W; ++i) corner[i] = 0;
-      for (long i = 0; i < wide; ++i) {
-        for (long k = 0; k < deep; ++k) corner[i * W + k] = square[i * from_row + k];
+      for (int i = 0; i < W; ++i) {
+        store(corner + i * W,
+              i < wide ? load_part(square + i * from_row, deep, (T)0) : Vector<T>{});
       }
-      transpose_square(corner, W, to + p * to_row + j, to_row, (int)deep);
+      transpose_square(corner, W, to + p * to_row + j, to_row, deep);
     }
   }
 }

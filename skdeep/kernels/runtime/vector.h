@@ -72,6 +72,11 @@ SKDEEP_INLINE void store(T* p, Vector<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// Eight of all bits, and eight of none: from a place of these on, masks of the first lanes
+constexpr int first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+#endif
+
 // The first `count` lanes; the others are `rest`.
 template <class T>
 SKDEEP_INLINE Vector<T> load_part(const T* p, int count, T rest) {
@@ -80,6 +85,16 @@ SKDEEP_INLINE Vector<T> load_part(const T* p, int count, T rest) {
     return (Vector<T>)_mm512_mask_loadu_ps((__m512)broadcast(rest), (1u << count) - 1, p);
   } else {
     return (Vector<T>)_mm512_mask_loadu_pd((__m512d)broadcast(rest), (1u << count) - 1, p);
+  }
+#elif defined(__AVX2__)
+  const Integers<T> first = (Integers<T>)_mm256_loadu_si256(
+      (const __m256i*)(first_lanes + (8 - count * (int)(sizeof(T) / 4))));
+  if constexpr (sizeof(T) == 4) {
+    const Vector<T> v = (Vector<T>)_mm256_maskload_ps(p, (__m256i)first);
+    return first ? v : broadcast(rest);
+  } else {
+    const Vector<T> v = (Vector<T>)_mm256_maskload_pd(p, (__m256i)first);
+    return first ? v : broadcast(rest);
   }
 #else
   T lanes[width<T>];
