@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from skdeep import ConvNetClassifier, kernels
 from skdeep.engine import executor
-from skdeep.engine.batch import TrainingData
-from skdeep.engine.network import Network
+from skdeep.engine.batch import BatchPlan, TrainingData
+from skdeep.engine.network import Network, StepMemory
 from skdeep.engine.program import ROWS, Buffer
 from skdeep.kernels import native, winograd
 from skdeep.layers import Activation, Conv, Flatten
@@ -318,13 +318,27 @@ def network_of_two():
     )
 
 
+@pytest.fixture
+def few_tiles(monkeypatch):
+    """Fast convolutions also where there is little to do."""
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
+    monkeypatch.setattr(winograd, "FEWEST_TRAINED_TILES", 1)
+
+
 @chosen_only
+@pytest.mark.usefixtures("few_tiles")
 def test_gradients_are_differences_of_the_cost():
     network = network_of_two()
     network.initialize((0, 0))
     rng = np.random.default_rng(0)
     x, target = rng.normal(size=(3, 5, 7, 16)), rng.normal(size=(3, 7 * 5 * 16))
-    objective = network.objective(TrainingData(x, target, np.full(3, 1 / 3)))
+    data = TrainingData(x, target, np.full(3, 1 / 3))
+    plan, memory = BatchPlan.of(data, 3, whole=False), StepMemory(network, (0, 0), 3)
+    calls = network.gradient_program(plan, data, memory).calls
+    names = [call.kernel.__name__ for call in calls]
+    assert names.count("winograd_convolution") == 3
+    assert names.count("winograd_backward_kernel") == 2
+    objective = network.objective(data)
     start = network.parameters.copy()
     _, gradient = objective(start)
     h = 1e-5
@@ -341,6 +355,7 @@ def test_gradients_are_differences_of_the_cost():
 
 
 @chosen_only
+@pytest.mark.usefixtures("few_tiles")
 def test_weights_are_transformed_before_the_rows():
     """So that a thread carries its rows through all layers without a meeting."""
     network = network_of_two()
