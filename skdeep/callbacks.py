@@ -1,6 +1,5 @@
 """Callbacks for networks, in scikit-learn's callback API (`sklearn.callback`)."""
 
-import warnings
 from contextlib import contextmanager
 from numbers import Integral
 from os import PathLike
@@ -11,6 +10,7 @@ from skdeep.estimators.base_network_estimator import BaseNetworkEstimator
 from skdeep.estimators.inside import training_of
 from skdeep.optimizers import LBFGS, get_optimizer
 from skdeep.training.checkpoint import CheckpointFile, class_name, describe_training
+from skdeep.validation.notices import warn_user
 
 __all__ = ["Checkpoint"]
 
@@ -139,9 +139,7 @@ def _warns_of_the_disk(what):
     try:
         yield
     except OSError as error:
-        warnings.warn(
+        warn_user(
             f"{what} ({error.strerror or error}). Training goes on with all that is in "
-            "memory, and the file stays as it was.",
-            UserWarning,
-            stacklevel=2,
+            "memory, and the file stays as it was."
         )

@@ -1,7 +1,6 @@
 """Images and signals as X: arrays of three and four axes, and bytes."""
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from skdeep.estimators.network_inputs import Inputs
 from skdeep.layers.rescaling import Rescaling
 from skdeep.layers.whitening import PatchWhitening
 from skdeep.validation.messages import plain
+from skdeep.validation.notices import warn_user
 
 # Signals have many places and few channels; images have sides of about equal length.
 _SIGNAL_RATIO = 4
@@ -53,14 +53,12 @@ def sample_shape(shape, is_signal=None):
 def _warn_of_channels_first(shape, most_channels):
     """Warn where samples look as if their channels came first, as in PyTorch."""
     if shape[0] in (1, 3) and shape[-1] > most_channels.get(len(shape), math.inf):
-        warnings.warn(
+        warn_user(
             f"Samples of shape {shape} look as if their channels came first, but channels "
             f"are taken from the last axis, of {shape[-1]}. If axis 1 of X holds them, "
             "move it: np.moveaxis(X, 1, -1), for rows of a table after "
             f"X.reshape(-1, {', '.join(map(str, shape))}). If not, say so with "
-            f"input_shape={shape} for an X of these axes.",
-            UserWarning,
-            stacklevel=2,
+            f"input_shape={shape} for an X of these axes."
         )
 
 

@@ -579,8 +579,9 @@ def test_a_full_disk_is_named_and_training_goes_on(tmp_path, data, monkeypatch, 
     monkeypatch.setattr("skdeep.training.checkpoint.open", opened, raising=False)
     model = MLPClassifier(**options).set_callbacks(Checkpoint(path), StopsWith(2))
     message = f"{re.escape(str(path))} cannot be saved .No space left on device."
-    with pytest.warns(UserWarning, match=message), pytest.raises(RuntimeError):
+    with pytest.warns(UserWarning, match=message) as told, pytest.raises(RuntimeError):
         model.fit(*data)
+    assert told[0].filename == __file__  # of the user, not of skdeep
     # the last file that was whole is still there, and nothing else is
     assert os.listdir(tmp_path) == [path.name]
     assert path.read_bytes() == contents

@@ -600,8 +600,9 @@ def test_rows_and_the_images_they_hold_are_both_taken():
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 28, 28), (3, 5, 6), (3, 40)], ids=str)
 def test_channels_first_bring_a_warning(estimator, shape):
     X, y = images(*shape)
-    with pytest.warns(UserWarning, match=r"np\.moveaxis\(X, 1, -1\)"):
+    with pytest.warns(UserWarning, match=r"np\.moveaxis\(X, 1, -1\)") as told:
         clone(estimator).fit(X, y)
+    assert told[0].filename == __file__  # of the user, not of skdeep
     clone(estimator).set_params(input_shape=shape).fit(X, y)  # said so: no warning
     clone(estimator).fit(np.moveaxis(X, 1, -1), y)
 
