@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from threadpoolctl import threadpool_info
 
-from skdeep.kernels import native
+from skdeep.kernels import native, winograd
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,7 @@ def show_versions():
     """
     print(f"scikit-deep: {__version__}")
     print(f"kernels: {native.describe()}")
+    print(f"convolution: {winograd.describe()}")
     for name in ("numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl"):
         try:
             print(f"{name}: {version(name)}")

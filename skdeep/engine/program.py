@@ -211,6 +211,11 @@ class Scope:
             raise ValueError(f"{self.name} asks for a training step, but nothing trains.")
         return self._training
 
+    @property
+    def batch_size(self) -> int | None:
+        """The samples of a full batch; None where nothing is trained."""
+        return None if self._training is None else self._training.batch_size
+
     def counting(self, step: Buffer) -> "Scope":
         """This scope for who counts steps in another way."""
         other = copy(self)

@@ -24,3 +24,4 @@ from skdeep.kernels.runtime import native as native
 from skdeep.kernels.runtime.contract import *
 from skdeep.kernels.runtime.formula_kernels import *
 from skdeep.kernels.runtime.philox import *
+from skdeep.kernels.winograd import *

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "image_window.h"
+#include "scratch_memory.h"
 
 namespace skdeep {
 namespace SKDEEP_ISA {
@@ -105,18 +106,6 @@ inline long slice_of(long channels, long places) {
   const long slices = divide_up(channels * places, depth_limit);
   return smaller(channels, larger(1, divide_up(divide_up(channels, slices), 16) * 16));
 }
-
-// Memory that is given out in pieces that begin where cache lines do
-struct Scratch {
-  char* next;
-
-  template <class T>
-  T* take(long count) {
-    T* piece = (T*)next;
-    next += divide_up(count * (long)sizeof(T), 64) * 64;
-    return piece;
-  }
-};
 
 }  // namespace SKDEEP_ISA
 }  // namespace skdeep

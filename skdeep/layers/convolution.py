@@ -155,43 +155,87 @@ class Conv(Layer):
 
 
 def write_convolution(scope, window, x, out, kernel, bias=None):
-    """Write the call of a convolution."""
+    """Write the calls of a convolution."""
+    kernel, x, out = _four_axes(kernel), window.image(x), window.image(out)
+    if _suits_winograd(scope, window, kernel, x):
+        weights = scope.buffer("weights", kernels.winograd_weights_shape(*kernel.shape[2:]))
+        scope.call(kernels.winograd_weights, kernel=kernel, weights=weights)
+        scope.call(
+            kernels.winograd_convolution,
+            x=x,
+            weights=weights,
+            bias=bias,
+            padding=window.padding,
+            out=out,
+        )
+        return
     scope.call(
         kernels.convolution_forward,
-        x=window.image(x),
-        kernel=_four_axes(kernel),
+        x=x,
+        kernel=kernel,
         bias=bias,
         **window.geometry,
-        out=window.image(out),
+        out=out,
     )
 
 
 def write_convolution_backward_parameters(scope, window, x, d_out):
     """Write the calls of the gradients of a convolution's kernel and bias."""
     d_kernel = _four_axes(scope.gradients["kernel"])
-    scope.call(
-        kernels.convolution_backward_kernel,
-        x=window.image(x),
-        d_out=window.image(d_out),
-        **window.geometry,
-        d_kernel=d_kernel,
-    )
+    x, d_out = window.image(x), window.image(d_out)
+    if _suits_winograd(scope, window, d_kernel, x):
+        sums = scope.buffer("sums", kernels.winograd_sums_shape(*d_kernel.shape[2:]))
+        scope.call(
+            kernels.winograd_sums, x=x, d_out=d_out, padding=window.padding, sums=sums
+        )
+        scope.call(kernels.winograd_backward_kernel, sums=sums, d_kernel=d_kernel)
+    else:
+        scope.call(
+            kernels.convolution_backward_kernel,
+            x=x,
+            d_out=d_out,
+            **window.geometry,
+            d_kernel=d_kernel,
+        )
     if "bias" in scope.gradients:
         scope.call(
-            kernels.convolution_backward_bias,
-            d_out=window.image(d_out),
-            d_bias=scope.gradients["bias"],
+            kernels.convolution_backward_bias, d_out=d_out, d_bias=scope.gradients["bias"]
         )
 
 
 def write_convolution_backward_input(scope, window, d_out, d_x, kernel):
-    """Write the call of the gradient with respect to a convolution's input."""
+    """Write the calls of the gradient with respect to a convolution's input."""
+    kernel, d_out, d_x = _four_axes(kernel), window.image(d_out), window.image(d_x)
+    if _suits_winograd(scope, window, kernel, d_x):
+        weights = scope.buffer(
+            "turned_weights", kernels.winograd_weights_shape(*kernel.shape[2:])
+        )
+        scope.call(kernels.winograd_weights_backward, kernel=kernel, weights=weights)
+        scope.call(
+            kernels.winograd_convolution,
+            x=d_out,
+            weights=weights,
+            bias=None,
+            padding=tuple(2 - before for before in window.padding),
+            out=d_x,
+        )
+        return
     scope.call(
         kernels.convolution_backward_input,
-        d_out=window.image(d_out),
-        kernel=_four_axes(kernel),
+        d_out=d_out,
+        kernel=kernel,
         **window.geometry,
-        d_x=window.image(d_x),
+        d_x=d_x,
+    )
+
+
+def _suits_winograd(scope, window, kernel, x):
+    return kernels.suits_winograd(
+        kernel.shape,
+        x.shape[3],
+        window.out_size,
+        **window.geometry,
+        batch_size=scope.batch_size,
     )
 
 

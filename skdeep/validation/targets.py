@@ -160,7 +160,8 @@ def check_classes(y, soft_targets):
             "columns of classes fit one estimator each, by "
             "sklearn.multioutput.MultiOutputClassifier."
         )
-    check_classification_targets(y)
+    if target_type not in ("binary", "multiclass", MULTILABEL):
+        check_classification_targets(y)  # it finds the type again, and says what is wrong
     if target_type == MULTILABEL:
         _check_labels(y)
     return y, target_type

@@ -36,6 +36,10 @@ SIZES = {
     "weights": 5,
     "room": 28,
     "classes": 7,
+    "deep_inputs": 16,  # Winograd's convolution takes no fewer
+    "deep_outputs": 17,
+    "numbers": kernels.winograd_weights_shape(16, 17)[1],
+    "positions": 5 * 36 * 16 * 17,
     "embedded": 20,  # four numbers become five columns each
     "replaced": 16,  # four codes become four columns each
 }

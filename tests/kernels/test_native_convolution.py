@@ -556,6 +556,7 @@ def test_augmentation_draws_the_same(instruction_set, dtype, n, size, channels, 
 
 ARCHITECTURES = {
     "recipe": ConvNetClassifier((6, 17), hidden_layer_sizes=(20,)),
+    "fast recipe": ConvNetClassifier((16, 20), hidden_layer_sizes=(20,)),
     "recipe with all": ConvNetClassifier(
         (16, 8),
         batch_norm=True,

@@ -82,6 +82,26 @@ Pointers ready(const Pointers& remaining, Split split) {
   return chosen;
 }
 
+// What needs nothing of what comes before it, and what rows wait for, such as weights that
+// are transformed: done first, it does not cut the chain of the rows in two.
+Pointers ready_before_rows(const Pointers& all) {
+  const auto ordered = [](const Operation* a, const Operation* b) {
+    return relation(*a, *b) != Relation::independent;
+  };
+  Pointers chosen;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i]->split != Split::columns) continue;
+    const auto here = all.begin() + (long)i;
+    const bool free = std::none_of(all.begin(), here,
+                                   [&](auto* o) { return ordered(o, *here); });
+    const bool awaited = std::any_of(here + 1, all.end(), [&](auto* o) {
+      return o->split == Split::rows && ordered(*here, o);
+    });
+    if (free && awaited) chosen.push_back(all[i]);
+  }
+  return chosen;
+}
+
 const void* first_written(const Operation& o) {
   for (int i = 0; i < o.n_arguments; ++i) {
     if (has(o.written, i)) return o.argument[i].data;
@@ -226,7 +246,7 @@ void plan_chain(const Stage& stage, int threads, PlannedStage& planned) {
 
 // How far a task's range may go, to stay in the cache until it is updated.
 long largest_range(const Operation& o, const std::vector<GradientRange>& ranges) {
-  constexpr long parameters = 1 << 17;
+  constexpr long parameters = 1 << 18;
   long per_row = 1;
   for (const auto& range : ranges) per_row = std::max(per_row, range.per_row);
   return ranges.empty() ? o.length : std::max(parameters / per_row, 16L);
@@ -276,31 +296,37 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
   std::vector<Stage> stages;
   Pointers remaining;
   for (const Operation& o : operations) remaining.push_back(&o);
+  const auto add = [&](Split split, Pointers chosen) {
+    Stage stage;
+    stage.split = split;
+    for (const Operation* o : chosen) {
+      remaining.erase(std::find(remaining.begin(), remaining.end(), o));
+      stage.length = std::max(stage.length, o->length);
+      stage.cost += o->cost;
+    }
+    if (split == Split::columns) {
+      // in the order of the parameters, so that a thread updates what it computed
+      std::stable_sort(chosen.begin(), chosen.end(),
+                       [](const Operation* a, const Operation* b) {
+                         return first_written(*a) < first_written(*b);
+                       });
+    }
+    stage.operations = std::move(chosen);
+    if (!stages.empty() && can_update(stages.back(), stage)) {
+      stages.back().updates = std::move(stage.operations);
+      stages.back().cost += stage.cost;
+    } else {
+      stages.push_back(std::move(stage));
+    }
+  };
+  Pointers before = ready_before_rows(remaining);
+  if (!before.empty()) add(Split::columns, std::move(before));
   while (!remaining.empty()) {
     for (Split split :
          {Split::rows, Split::columns, Split::parameters, Split::python}) {
-      Stage stage;
-      stage.split = split;
-      stage.operations = ready(remaining, split);
-      if (stage.operations.empty()) continue;
-      for (const Operation* o : stage.operations) {
-        remaining.erase(std::find(remaining.begin(), remaining.end(), o));
-        stage.length = std::max(stage.length, o->length);
-        stage.cost += o->cost;
-      }
-      if (split == Split::columns) {
-        // in the order of the parameters, so that a thread updates what it computed
-        std::stable_sort(stage.operations.begin(), stage.operations.end(),
-                         [](const Operation* a, const Operation* b) {
-                           return first_written(*a) < first_written(*b);
-                         });
-      }
-      if (!stages.empty() && can_update(stages.back(), stage)) {
-        stages.back().updates = std::move(stage.operations);
-        stages.back().cost += stage.cost;
-      } else {
-        stages.push_back(std::move(stage));
-      }
+      Pointers chosen = ready(remaining, split);
+      if (chosen.empty()) continue;
+      add(split, std::move(chosen));
       break;
     }
   }
