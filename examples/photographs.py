@@ -27,8 +27,9 @@ from skdeep.layers import BatchNorm
 from skdeep.optimizers import SGD
 from skdeep.schedules import OneCycle
 
-# Up to so many minutes, the filters of the stages: a small network sees more epochs.
-SIZES = {8: (32, 64, 128), 16: (48, 96, 192), np.inf: (64, 192, 256)}
+# Up to so many minutes, the filters of the stages: a small network sees more epochs, but
+# is soon at its limit.
+SIZES = {3: (32, 64, 128), 12: (48, 96, 192), np.inf: (64, 192, 256)}
 BATCH_SIZE = 128
 # Steps that are measured, and as many before.
 STEPS = 8
