@@ -89,10 +89,12 @@ void multiply_tile(const Tile<T>& tile) {
   const long s = tile.a_stride;
 #pragma GCC unroll 8
   for (int g = 0; g < groups; ++g) a[g] = tile.a + (ByColumns ? 0 : 3 * g * s);
-  const long chunk = Vectors == 2 && ahead ? fetched : tile.depth;
+  // where registers are few, a tile by columns is so short that it pays for the chunks
+  constexpr bool fetches = Vectors == 2 && (SKDEEP_REGISTERS == 32 || !ByColumns);
+  const long chunk = fetches && ahead ? fetched : tile.depth;
   for (long p = 0; p < tile.depth;) {
     const long stop = p + chunk < tile.depth ? p + chunk : tile.depth;
-    if (Vectors == 2 && ahead) {
+    if (fetches && ahead) {
       for (int k = 0; k < fetched / 2; ++k, ahead += tile.ahead_row) {
         __builtin_prefetch(ahead, 0, 2);
       }
