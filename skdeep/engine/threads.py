@@ -2,7 +2,7 @@
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 
@@ -17,6 +17,8 @@ CUT_FLOPS = 1e7
 # NumPy allocates a buffer of so many entries for each broadcast operand: its usual 8192
 # take up to 66 kB in every call and are slower for wide arrays.
 _BUFFER_ENTRIES = 512
+# Seconds for which an interrupt may not be heard.
+_UNHEARD = 0.1
 
 
 def _run_all(pieces, stop):
@@ -92,8 +94,13 @@ def side_by_side(function, items, stop):
         try:
             # the first has begun when this thread may be interrupted before the last
             futures = [pool.submit(function, item) for item in items]
-            for future in futures:
-                future.result()
+            waiting = set(futures)
+            while waiting:
+                # not for long: a signal wakes no thread that waits where a library, such as
+                # Polars, has asked for system calls to go on after signals
+                done, waiting = wait(waiting, _UNHEARD, return_when=FIRST_EXCEPTION)
+                for future in filter(done.__contains__, futures):
+                    future.result()
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

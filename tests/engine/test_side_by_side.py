@@ -1,5 +1,6 @@
 """Calls that know nothing of each other, beside each other."""
 
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -69,3 +70,36 @@ def test_an_interrupt_before_the_last_call_begins_ends_the_others(two_threads, m
     with pytest.raises(KeyboardInterrupt):
         side_by_side(lambda item: told.append(stop.wait(10)), range(3), stop)
     assert stop.is_set() and all(told)
+
+
+@pytest.mark.skipif(not hasattr(signal, "siginterrupt"), reason="no such signals here")
+def test_an_interrupt_is_heard_where_signals_wake_no_thread(two_threads):
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.siginterrupt(signal.SIGINT, False)  # as Polars does it
+    stop, heard = threading.Event(), []
+
+    def interrupt_or_wait(item):
+        if item == 0:
+            time.sleep(0.2)  # until the main thread waits
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        heard.append(stop.wait(10))
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(interrupt_or_wait, range(2), stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [True, True]
+
+
+def test_the_failure_of_a_later_call_ends_the_earlier_ones(two_threads):
+    stop = threading.Event()
+
+    def fail_or_wait(item):
+        if item == 1:
+            raise RuntimeError("as expected")
+        assert stop.wait(10)
+
+    with pytest.raises(RuntimeError, match="as expected"):
+        side_by_side(fail_or_wait, range(2), stop)
