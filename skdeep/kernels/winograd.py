@@ -241,31 +241,25 @@ def _flops(x, out):
     return 2.0 * _POSITIONS * n * n_tiles(rows, columns) * x.shape[3] * filters
 
 
-_declare = partial(compiled, scratch="work", scratch_sizes=_scratch_sizes, work="positions")
-
-
-@compiled(
+_declare_weights = partial(
+    compiled,
     None,
     writes="weights",
-    compiled_axis="deep_inputs",
     check=lambda kernel, weights, **_: _check_numbers(weights, *kernel.shape[2:]),
     kernel=_KERNEL,
     weights="36 numbers",
 )
+_declare = partial(compiled, scratch="work", scratch_sizes=_scratch_sizes, work="positions")
+
+
+@_declare_weights(compiled_axis="deep_inputs")
 def winograd_weights(kernel, weights):
     weights = _by_weight(weights, *kernel.shape[2:])
     np.einsum("ip,pqcf,jq->ijcf", _G, kernel, _G, out=weights, casting="same_kind")
 
 
 # what goes back is a convolution with these, whose channels are the filters
-@compiled(
-    None,
-    writes="weights",
-    compiled_axis="deep_outputs",
-    check=lambda kernel, weights, **_: _check_numbers(weights, *kernel.shape[2:]),
-    kernel=_KERNEL,
-    weights="36 numbers",
-)
+@_declare_weights(compiled_axis="deep_outputs")
 def winograd_weights_backward(kernel, weights):
     winograd_weights(kernel[::-1, ::-1].swapaxes(2, 3), weights)
 

@@ -1,11 +1,10 @@
 """Compiled kernels of images against their reference, and networks made of them."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from instruction_sets import compiled_only, every_set, every_type, using
 from threadpoolctl import threadpool_limits
 
 from skdeep import ConvNetClassifier, SequentialClassifier, kernels
@@ -24,23 +23,8 @@ from skdeep.layers import (
     SpatialDropout,
 )
 
-pytestmark = pytest.mark.skipif(
-    native.extension is None, reason="the package was built without compiled kernels"
-)
-SETS = native.extension.instruction_sets() if native.extension else ["none"]
-every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
-every_set = pytest.mark.parametrize("instruction_set", SETS)
+pytestmark = compiled_only
 drawn = settings(max_examples=25, deadline=None)
-
-
-@contextmanager
-def using(instruction_set):
-    before = native.extension.instruction_set()
-    assert native.extension.select_instruction_set(instruction_set)
-    try:
-        yield
-    finally:
-        native.extension.select_instruction_set(before)
 
 
 def run_native(kernel, arguments, dtype, threads=1):

@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from instruction_sets import compiled_only, every_set, using
 from scipy.sparse import random_array
 
 from skdeep import kernels
 from skdeep.engine import executor
-from skdeep.kernels import native
 
-pytestmark = pytest.mark.skipif(
-    native.extension is None, reason="the package was built without compiled kernels"
-)
-SETS = native.extension.instruction_sets() if native.extension else ["none"]
+pytestmark = compiled_only
 
 
 def run_native(kernel, arguments):
@@ -23,7 +20,7 @@ def run_native(kernel, arguments):
     program.run(1)
 
 
-@pytest.mark.parametrize("instruction_set", SETS)
+@every_set
 @pytest.mark.parametrize("sparse", [False, True])
 @given(
     n=st.integers(1, 30),
@@ -60,9 +57,7 @@ def test_steps_are_those_of_the_reference(
         "budget": np.array([epochs, epochs * total]),
     }
     outcomes = []
-    before = native.extension.instruction_set()
-    native.extension.select_instruction_set(instruction_set)
-    try:
+    with using(instruction_set):
         for run in (lambda k, a: k(**a), run_native):
             changed = {
                 "w": np.zeros(d + 1),
@@ -73,8 +68,6 @@ def test_steps_are_those_of_the_reference(
             }
             run(kernel, shared | changed)
             outcomes.append(changed)
-    finally:
-        native.extension.select_instruction_set(before)
     expected, actual = outcomes
     if epochs > 1:  # where all rows have one sign the balance ends after more epochs
         assume(abs(expected["state"][2]) <= 1e-12)

@@ -1,13 +1,13 @@
 """Every compiled kernel against its reference, in both types, on every instruction set."""
 
 import math
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from all_kernels import ALL_KERNELS, LOSS_KERNELS, STEP_KERNELS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from instruction_sets import compiled_only, every_set, every_type, using
 from scipy.sparse import csr_array, random_array
 from scipy.special import ndtr
 
@@ -17,26 +17,11 @@ from skdeep.formulas import cos, sin
 from skdeep.kernels import COMPILED, native
 from skdeep.layers import prelu
 
-pytestmark = pytest.mark.skipif(
-    native.extension is None, reason="the package was built without compiled kernels"
-)
-SETS = native.extension.instruction_sets() if native.extension else ["none"]
-every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
-every_set = pytest.mark.parametrize("instruction_set", SETS)
+pytestmark = compiled_only
 
 sizes = st.one_of(st.integers(1, 40), st.sampled_from([63, 64, 65, 100, 129, 300]))
 seeds = st.integers(0, 2**32 - 1)
 drawn = settings(max_examples=20, deadline=None)
-
-
-@contextmanager
-def using(instruction_set):
-    before = native.extension.instruction_set()
-    assert native.extension.select_instruction_set(instruction_set)
-    try:
-        yield
-    finally:
-        native.extension.select_instruction_set(before)
 
 
 def run_both(kernel, arguments, dtype, threads=1):

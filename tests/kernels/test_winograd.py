@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from instruction_sets import compiled_only, every_set, every_type, using
 
 from skdeep import ConvNetClassifier, kernels
 from skdeep.engine import executor
@@ -20,28 +20,12 @@ from skdeep.layers import Activation, Conv, Flatten
 from skdeep.losses import SquaredError
 from skdeep.optimizers import SGD
 
-compiled_only = pytest.mark.skipif(
-    native.extension is None, reason="the package was built without compiled kernels"
-)
 chosen_only = pytest.mark.skipif(
     not native.ENABLED or winograd.CONVOLUTION == "direct",
     reason="convolutions are direct here",
 )
-SETS = native.extension.instruction_sets() if native.extension else ["none"]
-every_type = pytest.mark.parametrize("dtype", ["float32", "float64"])
-every_set = pytest.mark.parametrize("instruction_set", SETS)
 #: The largest error, relative to the result's norm.
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
-
-
-@contextmanager
-def using(instruction_set):
-    before = native.extension.instruction_set()
-    assert native.extension.select_instruction_set(instruction_set)
-    try:
-        yield
-    finally:
-        native.extension.select_instruction_set(before)
 
 
 def in_numpy(kernel, arguments):
