@@ -117,7 +117,7 @@ def measure(name, shape, dtype, rounds, milliseconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--milliseconds", type=float, default=4, help="of a round")
+    parser.add_argument("--milliseconds", type=float, default=40, help="of a round")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--threads", type=int, nargs="*", default=sorted({1, cores()}))
     arguments = parser.parse_args()
