@@ -1,5 +1,6 @@
 """Mini-batches: the training data, and the calls that gather a batch's rows."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,16 @@ from skdeep.validation.messages import plain
 
 # What the random numbers of augmentation are for; layers have lower numbers.
 _AUGMENTATION = 1 << 48
+
+
+def as_samples(X, input_shape):
+    """X as an array of samples, of their shape or of as many numbers in another one."""
+    X = np.asarray(X)
+    if math.prod(X.shape[1:]) != math.prod(input_shape):
+        raise ValueError(
+            f"X has samples of shape {X.shape[1:]}, but the network takes {input_shape}."
+        )
+    return X.reshape(len(X), *input_shape)
 
 
 @dataclass(frozen=True)

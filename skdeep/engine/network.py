@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg.blas import dnrm2
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 
 from skdeep import kernels
-from skdeep.engine.batch import BatchPlan, TrainingData, write_batch
+from skdeep.engine.batch import BatchPlan, as_samples, write_batch
 from skdeep.engine.inference import (
     ForwardPass,
     ForwardPasses,
@@ -21,6 +21,7 @@ from skdeep.engine.inference import (
     sparse_blocks,
 )
 from skdeep.engine.profile import profile_programs
+from skdeep.engine.profile_data import data_to_profile
 from skdeep.engine.program import ROWS, Buffer, Calls, Program, Scope, TrainingStep
 from skdeep.engine.threads import single_threaded_blas
 from skdeep.engine.update import Settings, Weights, write_update
@@ -488,7 +489,15 @@ class Network:
         >>> profile.prediction.calls[0].flops == 2 * 64 * 64 * 32
         True
         """
-        data, plan = self._data_to_profile(X, y, batch_size)
+        data, plan = data_to_profile(
+            X,
+            y,
+            batch_size,
+            plan=self.plan,
+            input_shape=self.input_shape,
+            output_shape=self.shapes[-1],
+            dtype=self.dtype,
+        )
         twin, rows = self.copy(), plan.batch_size
         memory = StepMemory(twin, (0, 0), rows)
         memory.step[0] = 1  # the learning rate stays zero: every step is the first
@@ -496,51 +505,6 @@ class Network:
         memory.index[...] = order[:rows]
         training = twin.training_program(plan, data, memory)
         return profile_programs(training, twin._prediction_of(data.x[:rows]), rows)
-
-    def _data_to_profile(self, X, y, batch_size):
-        """X and y as training takes them, and how a batch of them is gathered."""
-        if issparse(X):
-            x = csr_array(X, dtype=self.dtype)
-        else:
-            x = self._samples(X)
-            x = np.ascontiguousarray(x, x.dtype if x.dtype == np.uint8 else self.dtype)
-        rows = min(200 if self.plan is None else self.plan.batch_size, x.shape[0])
-        rows = rows if batch_size is None else batch_size
-        if not 0 < rows <= x.shape[0]:
-            raise ValueError(
-                f"A batch must have from 1 to as many rows as X, {x.shape[0]}; "
-                f"batch_size={rows}."
-            )
-        one_hot = None if self.plan is None else self.plan.one_hot
-        target = self._targets_to_profile(y, one_hot)
-        whole = self.plan is not None and self.plan.whole and rows == x.shape[0]
-        weight = np.ones(len(target), self.dtype)
-        data = TrainingData(x, target, weight, one_hot)
-        augmentation = () if self.plan is None else self.plan.augmentation
-        return data, BatchPlan.of(data, rows, whole, augmentation)
-
-    def _samples(self, X):
-        """X as an array of samples."""
-        X = np.asarray(X)
-        if math.prod(X.shape[1:]) != math.prod(self.input_shape):
-            raise ValueError(
-                f"X has samples of shape {X.shape[1:]}, but the network takes "
-                f"{self.input_shape}."
-            )
-        return X.reshape(len(X), *self.input_shape)
-
-    def _targets_to_profile(self, y, one_hot):
-        y = np.asarray(y)
-        if one_hot is not None or y.dtype.kind not in "buif":  # in the order of labels
-            y = np.unique(y, return_inverse=True)[1].reshape(y.shape)
-        if one_hot is not None:
-            return y
-        if math.prod(y.shape[1:]) != math.prod(self.shapes[-1]):
-            raise ValueError(
-                f"y has targets of shape {y.shape[1:]}, but the outputs of the network "
-                f"are of shape {self.shapes[-1]}."
-            )
-        return np.ascontiguousarray(y, self.dtype).reshape(len(y), *self.shapes[-1])
 
     def _prediction_of(self, x):
         """The program of prediction for these samples."""
@@ -567,7 +531,7 @@ class Network:
         -------
         outputs : ndarray of shape (n_samples, ...)
         """
-        X = self._samples(X)
+        X = as_samples(X, self.input_shape)
         calls = Calls(keeps_all=True)
         source = out = Buffer("x", (ROWS, *self.input_shape))
         for (_, part), scope in zip(self.layers, self.scopes(calls), strict=True):
