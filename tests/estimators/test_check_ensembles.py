@@ -17,16 +17,17 @@ from skdeep import (
 )
 
 FEW = {"n_members": 2, "random_state": 0}
+LBFGS = {"hidden_layer_sizes": 10, "optimizer": "lbfgs", "max_iter": 60}
 CLASSIFIERS = [
     EnsembleClassifier(n_members=2),
-    EnsembleClassifier(MLPClassifier((20, 10), optimizer="lbfgs"), **FEW),
-    EnsembleClassifier(SequentialClassifier(), n_members=3),
+    EnsembleClassifier(MLPClassifier(**LBFGS), **FEW),
+    EnsembleClassifier(SequentialClassifier(max_iter=60), n_members=3),
     EnsembleClassifier(LogisticRegression(), **FEW),
 ]
 REGRESSORS = [
     EnsembleRegressor(n_members=2),
-    EnsembleRegressor(MLPRegressor((20, 10), optimizer="lbfgs"), **FEW),
-    EnsembleRegressor(SequentialRegressor(), n_members=3),
+    EnsembleRegressor(MLPRegressor(**LBFGS), **FEW),
+    EnsembleRegressor(SequentialRegressor(max_iter=60), n_members=3),
     EnsembleRegressor(Ridge(), **FEW),
 ]
 # their `fit` has no sample_weight

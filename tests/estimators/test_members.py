@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from skdeep import EnsembleClassifier, MLPClassifier, TabularClassifier
 from skdeep.estimators.members import Clock, say_what_is_kept, train
+from skdeep.kernels import native
 from skdeep.validation.notices import hold_notices, warn_user
 
 rng = np.random.default_rng(0)
@@ -114,6 +115,7 @@ def test_held_notices_are_those_of_the_innermost_holder():
         warn_user("three")
 
 
+@pytest.mark.skipif(not native.ENABLED, reason="NumPy's kernels train one after another")
 def test_filters_of_warnings_are_left_as_they_were():
     """Members change them for a while, and end in another order than they began."""
     first_in, second_in, first_left = (threading.Event() for _ in range(3))
