@@ -3,18 +3,27 @@
 With the gradient ``d_out`` of the loss with respect to ``out``, the chain rule gives
 
     d_kernel = x.T @ d_out,    d_bias = sum of the rows of d_out,    d_x = d_out @ kernel.T
+
+The gradients of a small kernel may be summed over parts of the rows first: a thread then
+sums the rows that it has worked on, which lie in its own cache, and threads hand each other
+a few sums instead of all rows. Parts are cut by shapes alone.
 """
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from skdeep.kernels.runtime import native
 from skdeep.kernels.runtime.contract import compiled
 
 __all__ = [
     "dense_backward_bias",
     "dense_backward_input",
     "dense_backward_kernel",
+    "dense_bias_of_sums",
     "dense_forward",
+    "dense_kernel_of_sums",
+    "dense_sums",
+    "dense_sums_shape",
     "sparse_dense_backward_kernel",
     "sparse_dense_forward",
 ]
@@ -67,6 +76,69 @@ def dense_backward_bias(d_out, d_bias):
 )
 def dense_backward_input(d_out, kernel, d_x):
     np.matmul(d_out, kernel.T, out=d_x)
+
+
+#: Parts of fewer rows, and sums of more numbers, take longer than they save.
+_FEWEST_ROWS, _MOST_NUMBERS = 128, 1 << 14
+_PARTS = 2
+
+
+def dense_sums_shape(batch_size, inputs, units):
+    """The shape of the sums of parts of a batch, or None where there are to be none.
+
+    The last row of a part's sums is that of the bias.
+    """
+    few = batch_size is None or batch_size < _FEWEST_ROWS
+    if few or inputs * units > _MOST_NUMBERS or not native.ENABLED:
+        return None
+    return _PARTS, inputs + 1, units
+
+
+def _check_sums(sums, inputs):
+    if sums.shape[1] != inputs + 1:
+        return f"sums has {sums.shape[1]} rows, but there are {inputs} inputs and a bias"
+    return None
+
+
+# a part is of rows that lie together: cut along the rows, there were other parts
+@compiled(
+    None,
+    writes="sums",
+    flops=lambda x, d_out, **_: 2.0 * x.shape[0] * x.shape[1] * d_out.shape[1],
+    check=lambda x, sums, **_: _check_sums(sums, x.shape[1]),
+    x="rows inputs",
+    d_out="rows units",
+    sums="parts inputs_and_bias units",
+)
+def dense_sums(x, d_out, sums):
+    parts = len(sums)
+    for number, total in enumerate(sums):
+        rows = slice(len(x) * number // parts, len(x) * (number + 1) // parts)
+        np.matmul(x[rows].T, d_out[rows], out=total[:-1])
+        np.add.reduce(d_out[rows], axis=0, out=total[-1])
+
+
+@compiled(
+    None,
+    writes="d_kernel",
+    compiled_axis="features",
+    check=lambda sums, d_kernel, **_: _check_sums(sums, len(d_kernel)),
+    sums="parts features_and_bias units",
+    d_kernel="features units",
+)
+def dense_kernel_of_sums(sums, d_kernel):
+    np.add.reduce(sums[:, :-1], axis=0, out=d_kernel)
+
+
+@compiled(
+    None,
+    writes="d_bias",
+    compiled_axis="units",
+    sums="parts features_and_bias units",
+    d_bias="units",
+)
+def dense_bias_of_sums(sums, d_bias):
+    np.add.reduce(sums[:, -1], axis=0, out=d_bias)
 
 
 _SPARSE_ROWS = {

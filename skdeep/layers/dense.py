@@ -115,11 +115,22 @@ class Dense(Layer):
                 d_kernel=d_kernel,
             )
         else:
+            sums = kernels.dense_sums_shape(scope.batch_size, x.shape[-1], self.units)
+            if sums is not None:
+                self._sum_parts(scope, x, d_out, scope.buffer("sums", sums))
+                return
             scope.call(kernels.dense_backward_kernel, x=x, d_out=d_out, d_kernel=d_kernel)
         if self.use_bias:
             scope.call(
                 kernels.dense_backward_bias, d_out=d_out, d_bias=scope.gradients["bias"]
             )
+
+    def _sum_parts(self, scope, x, d_out, sums):
+        gradients = scope.gradients
+        scope.call(kernels.dense_sums, x=x, d_out=d_out, sums=sums)
+        scope.call(kernels.dense_kernel_of_sums, sums=sums, d_kernel=gradients["kernel"])
+        if self.use_bias:
+            scope.call(kernels.dense_bias_of_sums, sums=sums, d_bias=gradients["bias"])
 
     def backward_input(self, scope, d_out):
         d_x, kernel = scope.buffer("d_x", scope["x"].shape), scope.parameters["kernel"]

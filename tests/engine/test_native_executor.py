@@ -275,7 +275,13 @@ def test_a_forked_child_has_threads_of_its_own():
 
 @pytest.mark.parametrize(
     "settings, stages",
-    [({}, 2), ({"weight_decay": 0.0}, 2), ({"gradient_clip_norm": 1.0}, 4)],
+    [
+        ({"batch_size": 100}, 2),
+        ({"batch_size": 100, "weight_decay": 0.0}, 2),
+        ({"batch_size": 100, "gradient_clip_norm": 1.0}, 4),
+        ({}, 3),  # the gradients of small kernels are sums of parts of the rows
+        ({"hidden_layer_sizes": (200, 200)}, 3),  # and those of others are not
+    ],
     ids=str,
 )
 def test_parameters_are_updated_with_their_gradient(settings, stages, monkeypatch):
@@ -379,3 +385,15 @@ def test_a_broken_extension_says_its_own_error(package_without_extension):
     ):
         assert "cannot be imported" in run and f"_skdeep_native{suffix}" in run
         assert "without compiled kernels" not in run
+
+
+@pytest.mark.parametrize("hidden", [(20,), (200, 200)], ids=str)
+def test_sums_of_parts_of_the_rows_train_as_whole_gradients_do(hidden, monkeypatch):
+    X, y = data()
+    model = MLPClassifier(hidden, max_iter=3, random_state=0)
+    parts = model.fit(X, y).coefs_
+    monkeypatch.setattr("skdeep.kernels.dense._MOST_NUMBERS", 0)
+    whole = model.fit(X, y).coefs_
+    assert any((a != b).any() for a, b in zip(parts, whole, strict=True))
+    for a, b in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)

@@ -40,6 +40,8 @@ SIZES = {
     "deep_outputs": 17,
     "numbers": kernels.winograd_weights_shape(16, 17)[1],
     "positions": 5 * 36 * 16 * 17,
+    "inputs_and_bias": 5,
+    "features_and_bias": 5,
     "embedded": 20,  # four numbers become five columns each
     "replaced": 16,  # four codes become four columns each
 }

@@ -117,6 +117,10 @@ def test_repeated_multiply_adds_are_a_geometric_sum(instruction_set, dtype, n, m
 @given(n=sizes, m=sizes, k=st.one_of(sizes, st.just(700)), bias=st.booleans(), seed=seeds)
 @example(n=300, m=260, k=512, bias=True, seed=0)  # lines that crowd the cache
 @example(n=600, m=512, k=256, bias=False, seed=0)
+@example(n=600, m=1000, k=300, bias=True, seed=0)  # more panels than are packed at a time
+@example(n=1300, m=90, k=300, bias=True, seed=0)  # a left side in several blocks
+@example(n=1, m=700, k=300, bias=True, seed=0)  # a row, and a right side that is far
+@example(n=4, m=40, k=50, bias=False, seed=0)  # few steps of the gradient
 @drawn
 def test_products(instruction_set, dtype, n, m, k, bias, seed):
     x, w = normal(seed, n, k, dtype=dtype), normal(seed + 1, k, m, dtype=dtype)
@@ -155,6 +159,55 @@ def test_products(instruction_set, dtype, n, m, k, bias, seed):
         (name,) = kernel.writes
         assert_near(one[name], expected, scale)
         assert np.array_equal(one[name], two[name])
+
+
+@every_set
+@every_type
+@given(n=sizes, m=sizes, k=sizes, parts=st.integers(1, 4), seed=seeds)
+@example(n=1, m=3, k=2, parts=4, seed=0)  # parts without rows
+@drawn
+def test_sums_of_parts(instruction_set, dtype, n, m, k, parts, seed):
+    x, d = normal(seed, n, k, dtype=dtype), normal(seed + 1, n, m, dtype=dtype)
+    arguments = {"x": x, "d_out": d, "sums": np.empty((parts, k + 1, m), dtype)}
+    with using(instruction_set):
+        reference, one = run_both(kernels.dense_sums, arguments, dtype)
+        two = run_both(kernels.dense_sums, arguments, dtype, threads=2)[1]
+        assert np.array_equal(one["sums"], two["sums"])
+        with_ones = np.abs(np.column_stack((x, np.ones(n))))
+        assert_near(one["sums"], reference["sums"], with_ones.T @ np.abs(d))
+        sums = reference["sums"]
+        for kernel, out, expected in (
+            (kernels.dense_kernel_of_sums, {"d_kernel": np.empty((k, m), dtype)}, x.T @ d),
+            (kernels.dense_bias_of_sums, {"d_bias": np.empty(m, dtype)}, d.sum(axis=0)),
+        ):
+            arguments = {"sums": sums, **out}
+            reference, one = run_both(kernel, arguments, dtype)
+            two = run_both(kernel, arguments, dtype, threads=2)[1]
+            (name,) = out
+            scale = np.abs(x).T @ np.abs(d) if name == "d_kernel" else np.abs(d).sum(axis=0)
+            assert_near(one[name], expected, scale)
+            assert_near(reference[name], expected, scale)
+            assert np.array_equal(one[name], two[name])
+
+
+@every_set
+@every_type
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_row_of_a_product_is_the_same_alone_and_among_others(
+    instruction_set, dtype, bias
+):
+    n, m, k = 5, 1500, 301
+    x, w = normal(0, n, k, dtype=dtype), normal(1, k, m, dtype=dtype)
+    b = normal(2, m, dtype=dtype) if bias else None
+
+    def product(x):
+        arguments = {"x": x, "kernel": w, "bias": b, "out": np.empty((len(x), m), dtype)}
+        return run_both(kernels.dense_forward, arguments, dtype)[1]["out"]
+
+    with using(instruction_set):
+        among_others = product(x)
+        for i in range(n):
+            assert np.array_equal(product(x[i : i + 1])[0], among_others[i])
 
 
 @every_set

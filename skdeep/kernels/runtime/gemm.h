@@ -23,9 +23,12 @@ constexpr int tile_rows = 6;
 // A panel of this many bytes stays in the first cache beside the left matrix's rows, and
 // a block of the left matrix of this many in the second.
 constexpr long panel_bytes = 26 * 1024, block_bytes = 256 * 1024;
-static_assert(panel_bytes + block_bytes + 64 * 1024 <= scratch_bytes);
+// Where the left matrix has several blocks, they read so many bytes of panels in turn.
+constexpr long packed_bytes = 640 * 1024;
+static_assert(block_bytes + 64 * 1024 + packed_bytes <= scratch_bytes);
 
 SKDEEP_INLINE long smaller_of(long a, long b) { return a < b ? a : b; }
+SKDEEP_INLINE long larger_of(long a, long b) { return a < b ? b : a; }
 
 template <class T>
 struct Product {
@@ -257,78 +260,160 @@ SKDEEP_INLINE void multiply_panels(const Product<T>& m, Tile<T> tile, long panel
   }
 }
 
+// Panels of the columns from j to stop, all of the same width, one after the other
 template <class T>
-SKDEEP_INLINE void multiply_block(const Product<T>& m, bool copies, void* scratch) {
-  constexpr int W = width<T>;
-  constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
-  T* const packed = (T*)scratch;
-  T* const block = (T*)((char*)scratch + 32 * 1024);
-  long parts = (m.depth + depth_limit - 1) / depth_limit;
-  if (parts == 0) parts = 1;  // nothing to add to the initial values
-  // the first columns of b are read where they lie, if few tiles do, or its rows are near
-  const bool near_rows = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 4 * tile_rows;
-  const long rest = m.columns % (2 * W);
-  const long direct =
-      m.b_column != 1 || !near_rows ? 0 : rest == W ? m.columns : m.columns - rest;
-  const bool far = m.b_column == 1 && m.columns * m.depth * (long)sizeof(T) > 256 * 1024;
-  const int wide = m.columns <= W ? W : 2 * W;  // a panel
-  for (long part = 0; part < parts; ++part) {
-    const long start = m.depth * part / parts;
-    const long depth = m.depth * (part + 1) / parts - start;
-    Product<T> source = m;
-    if (copies) copy_block(source, start, depth, block);
-    Tile<T> tile;
-    tile.depth = depth;
-    tile.c_stride = m.c_row;
-    tile.accumulates = part > 0;
-    // so many columns of b stay in the first cache: rows of c are written as far as they go
-    const long panel = depth * wide, fitting = panel_bytes / (long)sizeof(T);
-    const long near = panel && 2 * panel <= fitting ? fitting / panel * wide : wide;
-    const T* b = m.b + start * m.b_row;
-    tile.b_stride = m.b_row;
-    for (long j = 0; j < direct; j += near) {
-      tile.b = b + j;
-      multiply_panels(source, tile, wide, start, j, smaller_of(j + near, direct),
-                      (const T*)nullptr);
-    }
-    tile.b_stride = wide;
-    tile.b = packed;
-    for (long j = direct; j < m.columns; j += near) {
-      const long stop = smaller_of(j + near, m.columns);
-      for (long k = j; k < stop; k += wide) {
-        pack_panel(b + k * m.b_column, m.b_row, m.b_column, depth,
-                   (int)smaller_of(stop - k, wide), wide, packed + (k - j) * depth);
+SKDEEP_INLINE void pack_panels(const Product<T>& m, long start, long depth, long j,
+                               long stop, int wide, T* panels) {
+  constexpr long at_a_time = 8;  // so many panels are written side by side
+  const T* const b = m.b + start * m.b_row;
+  // the numbers of a row lie close together: they are read in one go
+  const bool many = stop - j >= 4 * wide && wide == 2 * width<T>;
+  const long rows = m.b_column == 1 && many ? (stop - j) / wide : 0;
+  for (long first = 0; first < rows; first += at_a_time) {
+    const long last = smaller_of(first + at_a_time, rows);
+    for (long p = 0; p < depth; ++p) {
+      for (long n = first; n < last; ++n) {
+        const T* from = b + p * m.b_row + j + n * wide;
+        T* to = panels + (n * depth + p) * wide;
+        const Vector<T> one = load(from), two = load(from + width<T>);
+        store(to, one);
+        store(to + width<T>, two);
       }
-      // beside the products, what the next copy reads is fetched
-      const T* ahead = nullptr;
-      if (far && stop < m.columns) ahead = b + stop;
-      else if (far && part + 1 < parts) ahead = b + depth * m.b_row;
-      multiply_panels(source, tile, panel, start, j, stop, ahead);
+    }
+  }
+  for (long k = j + rows * wide; k < stop; k += wide) {
+    pack_panel(b + k * m.b_column, m.b_row, m.b_column, depth,
+               (int)smaller_of(stop - k, wide), wide, panels + (k - j) * depth);
+  }
+}
+
+// One row of c: rows of b are added to it, so that b is read from its beginning to its end.
+template <class T>
+void multiply_row(const Product<T>& m) {
+  constexpr long at_a_time = 4, near = 8 * 1024 / sizeof(T);
+  for (long j = 0; j < m.columns; j += near) {
+    const long stop = smaller_of(j + near, m.columns);
+    each_vector<T>(j, stop, [&](auto at) {
+      at.store(m.c, m.initial ? at.load(m.initial) : Vector<T>{});
+    });
+    long p = 0;
+    for (; p + at_a_time <= m.depth; p += at_a_time) {
+      const T *a = m.a + p * m.a_step, *b = m.b + p * m.b_row;
+      each_vector<T>(j, stop, [&](auto at) {
+        Vector<T> sum = at.load(m.c);
+#pragma GCC unroll 4
+        for (long k = 0; k < at_a_time; ++k) sum += at.load(b + k * m.b_row) * a[k * m.a_step];
+        at.store(m.c, sum);
+      });
+    }
+    for (; p < m.depth; ++p) {
+      const T left = m.a[p * m.a_step], *b = m.b + p * m.b_row;
+      each_vector<T>(j, stop, [&](auto at) {
+        Vector<T> sum = at.load(m.c);
+        sum += at.load(b) * left;
+        at.store(m.c, sum);
+      });
     }
   }
 }
 
+// Few steps: c takes longer to write than to compute, and is written row by row.
+template <class T>
+void multiply_steps(const Product<T>& m) {
+  for (long i = 0; i < m.rows; ++i) {
+    const T* a = m.a + i * m.a_row;
+    each_vector<T>(0, m.columns, [&](auto at) {
+      Vector<T> sum = m.initial ? at.load(m.initial) : Vector<T>{};
+      for (long p = 0; p < m.depth; ++p) sum += at.load(m.b + p * m.b_row) * a[p * m.a_step];
+      at.store(m.c + i * m.c_row, sum);
+    });
+  }
+}
+
+// How the left matrix is cut, so that a block of it stays in the second cache
+struct LeftBlocks {
+  long count;
+  bool copies;
+};
+
+template <class T>
+SKDEEP_INLINE LeftBlocks left_blocks(const Product<T>& m, long longest) {
+  // lines of a copy are up to 32 numbers longer than what they hold
+  const long fitting = m.a_step != 1 ? block_bytes / (longest * (long)sizeof(T)) - 32
+                                     : block_bytes / ((longest + 32) * (long)sizeof(T));
+  const long rows = fitting / tile_rows * tile_rows;
+  if (rows < 4 * tile_rows) return {1, false};
+  // a copy pays where several panels read it, and enough rows each panel
+  const bool copies = crowds_cache(m) && m.columns > 4 * width<T> && m.rows > tile_rows;
+  const bool cuts = copies || m.rows > 2 * rows;
+  return {cuts ? (m.rows + rows - 1) / rows : 1, copies};
+}
+
+template <class T>
+SKDEEP_INLINE Product<T> rows_of(Product<T> m, long begin, long end) {
+  m.a += begin * m.a_row;
+  m.c += begin * m.c_row;
+  m.rows = end - begin;
+  return m;
+}
+
 template <class T>
 void multiply(const Product<T>& m, void* scratch) {
+  constexpr int W = width<T>;
   constexpr long depth_limit = panel_bytes / (2 * SKDEEP_VECTOR_BYTES);
   if (m.rows <= 0 || m.columns <= 0) return;
-  const bool by_columns = m.a_step != 1;
-  // lines of a copy are up to 32 numbers longer than what they hold
-  const long fitting = by_columns
-                           ? block_bytes / (depth_limit * (long)sizeof(T)) - 32
-                           : block_bytes / ((depth_limit + 32) * (long)sizeof(T));
-  const long block_rows = fitting / tile_rows * tile_rows;
-  // a copy pays where several panels read it, and enough rows each panel
-  const bool copies = crowds_cache(m) && m.columns > 4 * width<T> &&
-                      m.rows > tile_rows && block_rows >= 4 * tile_rows;
-  const long blocks = copies ? (m.rows + block_rows - 1) / block_rows : 1;
-  for (long i = 0; i < blocks; ++i) {
-    const long begin = m.rows * i / blocks, end = m.rows * (i + 1) / blocks;
-    Product<T> block = m;
-    block.a += begin * m.a_row;
-    block.c += begin * m.c_row;
-    block.rows = end - begin;
-    multiply_block(block, copies, scratch);
+  const bool by_rows = m.b_column == 1;
+  const bool far = by_rows && m.columns * m.depth * (long)sizeof(T) > 256 * 1024;
+  if (far && m.rows == 1) return multiply_row(m);
+  const bool few_steps = by_rows && m.depth <= 4 && m.rows * m.columns > 64 * 1024;
+  if (m.depth == 0 || few_steps) return multiply_steps(m);
+  const long parts = (m.depth + depth_limit - 1) / depth_limit;
+  const LeftBlocks blocks = left_blocks(m, (m.depth + parts - 1) / parts);
+  T* const block = (T*)scratch;
+  T* const packed = (T*)((char*)scratch + block_bytes + 64 * 1024);
+  // the first columns of b are read where they lie, if few tiles do, or its rows are near
+  const bool near_rows = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 4 * tile_rows;
+  const long rest = m.columns % (2 * W);
+  const long direct = !by_rows || !near_rows ? 0 : rest == W ? m.columns : m.columns - rest;
+  const int wide = m.columns <= W ? W : 2 * W;  // a panel
+  for (long part = 0; part < parts; ++part) {
+    const long start = m.depth * part / parts;
+    const long depth = m.depth * (part + 1) / parts - start;
+    const T* const b = m.b + start * m.b_row;
+    // so many columns of b stay in the first cache: rows of c are written as far as they go
+    const long near = larger_of(wide, panel_bytes / (long)sizeof(T) / depth / wide * wide);
+    // several blocks read the panels of so many columns, one alone those that are near
+    const bool once = blocks.count == 1;
+    const long chunk = once ? near : packed_bytes / (long)sizeof(T) / depth / wide * wide;
+    Product<T> rows = m;
+    if (once && blocks.copies) copy_block(rows, start, depth, block);
+    for (long j = 0, stop; j < m.columns; j = stop) {
+      const bool packs = j >= direct;
+      stop = packs ? smaller_of(j + chunk, m.columns) : direct;
+      if (packs) pack_panels(m, start, depth, j, stop, wide, packed);
+      // beside the products, what the next copy reads is fetched
+      const T* ahead = nullptr;
+      if (packs && far && once) {
+        if (stop < m.columns) ahead = b + stop;
+        else if (part + 1 < parts) ahead = b + depth * m.b_row;
+      }
+      Tile<T> tile;
+      tile.depth = depth;
+      tile.c_stride = m.c_row;
+      tile.accumulates = part > 0;
+      tile.b_stride = packs ? wide : m.b_row;
+      for (long n = 0; n < blocks.count; ++n) {
+        if (!once) {
+          rows = rows_of(m, m.rows * n / blocks.count, m.rows * (n + 1) / blocks.count);
+          if (blocks.copies) copy_block(rows, start, depth, block);
+        }
+        for (long k = j; k < stop; k += near) {
+          tile.b = packs ? packed + (k - j) * depth : b + k;
+          multiply_panels(rows, tile, packs ? depth * wide : wide, start, k,
+                          smaller_of(k + near, stop), ahead);
+        }
+      }
+    }
   }
 }
 

@@ -41,7 +41,7 @@ struct Operation;
 struct Worker {
   void* scratch;
 };
-constexpr long scratch_bytes = 384 * 1024;
+constexpr long scratch_bytes = 1024 * 1024;
 
 using Kernel = void (*)(const Operation&, Worker&, long begin, long end);
 

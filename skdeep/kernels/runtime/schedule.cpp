@@ -156,20 +156,24 @@ bool meet_in_gradient(const Operation& o, const Operation& update) {
   return true;
 }
 
-// Whether each range of the parameters can be updated as soon as one of the operations
-// has written its gradient.
-bool can_update(const Stage& stage, const Stage& updates) {
-  if (stage.split != Split::columns || updates.split != Split::parameters) return false;
+// Whether each range of the parameters can be updated as soon as an operation has written
+// its gradient: of which stages, from which on to the last, none where there are none.
+std::size_t first_updating(const std::vector<Stage>& stages, const Stage& updates) {
   long covered = 0;
-  for (const Operation* o : stage.operations) {
-    for (const Operation* update : updates.operations) {
-      if (!meet_in_gradient(*o, *update)) return false;
+  for (std::size_t i = stages.size(); i-- > 0;) {
+    const Stage& stage = stages[i];
+    if (stage.split != Split::columns || updates.split != Split::parameters) break;
+    for (const Operation* o : stage.operations) {
+      for (const Operation* update : updates.operations) {
+        if (!meet_in_gradient(*o, *update)) return stages.size();
+      }
+      for (const auto& range : gradient_ranges(*o, updates.operations)) {
+        covered += o->length * range.per_row;
+      }
     }
-    for (const auto& range : gradient_ranges(*o, updates.operations)) {
-      covered += o->length * range.per_row;
-    }
+    if (covered == updates.length) return i;
   }
-  return covered == updates.length;
+  return stages.size();
 }
 
 // Rows that a step of an operation should have: as many as stay in the second cache from
@@ -312,9 +316,13 @@ std::vector<Stage> make_stages(const std::vector<Operation>& operations) {
                        });
     }
     stage.operations = std::move(chosen);
-    if (!stages.empty() && can_update(stages.back(), stage)) {
-      stages.back().updates = std::move(stage.operations);
-      stages.back().cost += stage.cost;
+    const std::size_t first = first_updating(stages, stage);
+    if (first < stages.size()) {
+      const double cost = stage.cost / (double)(stages.size() - first);
+      for (std::size_t i = first; i < stages.size(); ++i) {
+        stages[i].updates = stage.operations;
+        stages[i].cost += cost;
+      }
     } else {
       stages.push_back(std::move(stage));
     }
