@@ -61,15 +61,19 @@ long stride_of(long tiles, long channels) {
 // --- outputs ------------------------------------------------------------------------------
 
 // Tiles at a time: all positions of them, and of their products, are to be in the second
-// cache, but fewer rows than this would read the weights too often.
-constexpr long block_of_outputs_bytes = 768 * 1024;
+// cache. Where the weights are not, they are read for every block: of more tiles then.
+constexpr long block_of_outputs_bytes = 768 * 1024, near_weights_bytes = 512 * 1024;
+constexpr long largest_block_of_outputs_bytes = 8 * 1024 * 1024;
 
 template <class T>
 long tiles_of_outputs(const Tiling& g) {
-  const long bytes = positions * (g.in.channels + g.out.channels) * (long)sizeof(T);
-  const long fitting = block_of_outputs_bytes / bytes / tile_rows * tile_rows;
-  constexpr long fewest = 28 / tile_rows * tile_rows;
-  return larger(fitting, fewest);
+  const long channels = g.in.channels, filters = g.out.channels;
+  const long bytes = positions * (channels + filters) * (long)sizeof(T);
+  const long weights = positions * channels * filters * (long)sizeof(T);
+  const long wanted = weights <= near_weights_bytes ? 28 : 112;
+  const long allowed = larger(28, largest_block_of_outputs_bytes / bytes);
+  const long tiles = larger(block_of_outputs_bytes / bytes, smaller(wanted, allowed));
+  return tiles / tile_rows * tile_rows;
 }
 
 template <class T>
@@ -247,7 +251,9 @@ void winograd_weights_backward(const Operation& o, Worker& worker, long begin, l
 // Images are summed in parts, so that several threads find work; each is as many tasks as
 // there are pairs of rows of positions.
 constexpr long unit = 16;  // what the schedule cuts by
-constexpr long block_of_sums_bytes = 1024 * 1024, longest_block = 208;
+// What is transformed leaves the second cache; but the sums, which are more, go through it
+// once for each block.
+constexpr long block_of_sums_bytes = 4 * 1024 * 1024, longest_block = 208;
 
 template <class T>
 long tiles_of_sums(const Tiling& g) {
