@@ -23,6 +23,11 @@ inline void pause() {
 #endif
 }
 
+template <class Condition>
+void spin_until(Condition is_met) {
+  for (int i = 0; i < spins && !is_met(); ++i) pause();
+}
+
 int usable_cores() {
 #if defined(__linux__)
   cpu_set_t set;
@@ -55,7 +60,7 @@ class Pool {
       std::lock_guard<std::mutex> lock(mutex_);
       while ((int)threads_.size() < threads - 1) {
         const int number = (int)threads_.size() + 1;
-        threads_.emplace_back([this, number, last = round_] { work(number, last); });
+        threads_.emplace_back([this, number, last = round_.load()] { work(number, last); });
         threads_.back().detach();
       }
       function_ = &function;
@@ -65,14 +70,17 @@ class Pool {
     }
     start_.notify_all();
     function(0);
+    spin_until([this] { return running_ == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return running_ == 0; });
   }
 
  private:
   void work(int number, unsigned long last) {
-    std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
+      // the next epoch comes soon, and to be woken takes longer than a small step
+      spin_until([&] { return round_ != last; });
+      std::unique_lock<std::mutex> lock(mutex_);
       start_.wait(lock, [&] { return round_ != last; });
       last = round_;
       if (number >= wanted_) continue;
@@ -88,8 +96,9 @@ class Pool {
   std::condition_variable start_, done_;
   std::vector<std::thread> threads_;
   const std::function<void(int)>* function_ = nullptr;
-  int wanted_ = 0, running_ = 0;
-  unsigned long round_ = 0;
+  int wanted_ = 0;
+  std::atomic<int> running_{0};  // changes under the lock alone
+  std::atomic<unsigned long> round_{0};
 };
 
 namespace {
@@ -127,10 +136,11 @@ int thread_limit() {
 void set_thread_limit(int threads) { limit = threads < 1 ? 1 : threads; }
 
 void Barrier::wait(unsigned generation) {
-  for (int i = 0; i < spins; ++i) {
-    if (generation_.load(std::memory_order_acquire) != generation) return;
-    pause();
-  }
+  const auto is_over = [&] {
+    return generation_.load(std::memory_order_acquire) != generation;
+  };
+  spin_until(is_over);
+  if (is_over()) return;
   sleeps_.fetch_add(1, std::memory_order_relaxed);
   std::unique_lock<std::mutex> lock(mutex_);
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
