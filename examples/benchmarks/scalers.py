@@ -29,9 +29,9 @@ PAIRS = [
     ("LogScaler", ours.LogScaler(), None),
     ("QuantileScaler", ours.QuantileScaler(), theirs.QuantileTransformer()),
     (
-        "QuantileScaler, subsample=131,072 each",
+        "QuantileScaler, subsample=65,536 each",
         ours.QuantileScaler(),
-        theirs.QuantileTransformer(subsample=131_072),
+        theirs.QuantileTransformer(subsample=65_536),
     ),
     (
         "QuantileScaler, subsample=10,000 each",
