@@ -30,6 +30,7 @@ class StageParts:
         self._estimator = estimator
         self.batch_norm = _batch_norm(chosen(estimator, "batch_norm"))
         self.block_depth = int(estimator.block_depth)
+        self.pools_largest = estimator.pool == "max"
         self.chooses_initializer = estimator.kernel_initializer == "auto"
         self.initializer = get_initializer(
             estimator.kernel_initializer, activation_name(estimator.activation)
@@ -63,13 +64,16 @@ class StageParts:
 
 
 def plain_stage(parts: StageParts, number: int, filters: int, blocks: int) -> Layers:
-    """A convolution, its activation, and pooling."""
-    convolution = parts.convolution(filters, parts.initializer)
-    return [
-        (f"conv_{number}", convolution),
-        *parts.activated(number),
-        *parts.pooled(number),
-    ]
+    """A convolution, its activation, and pooling.
+
+    The largest of some numbers comes before an activation: where that never falls, as ReLU,
+    the order makes no difference, and it then acts on a quarter of the numbers.
+    """
+    convolution = (f"conv_{number}", parts.convolution(filters, parts.initializer))
+    activated, pooled = parts.activated(number), parts.pooled(number)
+    if parts.pools_largest:
+        return [convolution, *pooled, *activated]
+    return [convolution, *activated, *pooled]
 
 
 def residual_stage(parts: StageParts, number: int, filters: int, blocks: int) -> Layers:

@@ -71,7 +71,8 @@ class ConvNetClassifier(_ConvNet, NetworkClassifier):
         signal of one channel. See Notes for arrays of three axes.
 
     architecture : {"plain", "resnet"}, default="plain"
-        What a stage is. Of ``"plain"`` a convolution, its activation, and pooling. Of
+        What a stage is. Of ``"plain"`` a convolution, pooling and the activation, which
+        comes before pooling where that takes averages. Of
         ``"resnet"``, which is for photographs, a convolution, pooling, batch
         normalization and the activation, then residual blocks (He et al. 2016), which
         add to their input what convolutions, each with batch normalization and
@@ -248,7 +249,8 @@ class ConvNetRegressor(_ConvNet, NetworkRegressor):
         signal of one channel. See Notes for arrays of three axes.
 
     architecture : {"plain", "resnet"}, default="plain"
-        What a stage is. Of ``"plain"`` a convolution, its activation, and pooling. Of
+        What a stage is. Of ``"plain"`` a convolution, pooling and the activation, which
+        comes before pooling where that takes averages. Of
         ``"resnet"``, which is for photographs, a convolution, pooling, batch
         normalization and the activation, then residual blocks (He et al. 2016), which
         add to their input what convolutions, each with batch normalization and
