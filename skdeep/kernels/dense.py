@@ -12,7 +12,6 @@ a few sums instead of all rows. Parts are cut by shapes alone.
 import numpy as np
 from scipy.sparse import csr_array
 
-from skdeep.kernels.runtime import native
 from skdeep.kernels.runtime.contract import compiled
 
 __all__ = [
@@ -89,7 +88,7 @@ def dense_sums_shape(batch_size, inputs, units):
     The last row of a part's sums is that of the bias.
     """
     few = batch_size is None or batch_size < _FEWEST_ROWS
-    if few or inputs * units > _MOST_NUMBERS or not native.ENABLED:
+    if few or inputs * units > _MOST_NUMBERS:
         return None
     return _PARTS, inputs + 1, units
 

@@ -200,13 +200,24 @@ def _sample(data, stream):
 
 def _output_gradients(network, program):
     """For each layer, the buffer of the gradient with respect to its outputs."""
-    found = {}
-    for layer, name in network.kernel_names():
-        for call in program.calls:
-            written = [call.arguments[key] for key in call.kernel.writes]
-            if any(getattr(b, "name", "") == f"{layer}.d_{name}" for b in written):
-                found.setdefault(layer, call.arguments.get("d_out"))
-    return found
+    writers = {
+        buffer.name: call
+        for call in program.calls
+        for buffer in (call.arguments[key] for key in call.kernel.writes)
+        if buffer is not None
+    }
+    return {
+        layer: _summed(writers[f"{layer}.d_{name}"], writers)
+        for layer, name in network.kernel_names()
+        if f"{layer}.d_{name}" in writers
+    }
+
+
+def _summed(call, writers):
+    """The gradient of outputs that a kernel's gradient sums up, at once or in parts."""
+    while "d_out" not in call.arguments and "sums" in call.arguments:
+        call = writers[call.arguments["sums"].name]
+    return call.arguments.get("d_out")
 
 
 def _slopes(network, program):

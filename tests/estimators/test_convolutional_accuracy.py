@@ -57,7 +57,7 @@ def test_a_pattern_anywhere_in_a_signal_is_found_by_convolution_and_not_by_a_tab
 
 @pytest.mark.parametrize("batch_size", [64, 128])
 def test_training_needs_little_more_than_parameters_and_activations(batch_size):
-    """At most three times the parameters and one batch's activations, above the data."""
+    """At most four times the parameters and one batch's activations, above the data."""
     generator = np.random.default_rng(0)
     X = generator.integers(0, 255, (512, 28, 28), dtype=np.uint8)
     y = generator.integers(10, size=512)
@@ -70,7 +70,7 @@ def test_training_needs_little_more_than_parameters_and_activations(batch_size):
     finally:
         tracemalloc.stop()
     places = 28 * 28 + sum(math.prod(shape) for shape in model.network_.shapes)
-    assert peak <= 3 * 4 * (model.n_parameters_ + batch_size * places)
+    assert peak <= 4 * 4 * (model.n_parameters_ + batch_size * places)
 
 
 def test_the_default_network_learns_mnist_from_4000_images(mnist):

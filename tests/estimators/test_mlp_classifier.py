@@ -273,7 +273,7 @@ def test_summary_counts_parameters_and_memory(digits):
 
 def test_describe_lists_the_calls_of_a_step_with_shapes(digits):
     X, y = digits
-    model = MLPClassifier((30,), max_iter=1, random_state=0).fit(X, y)
+    model = MLPClassifier((30,), max_iter=1, batch_size=64, random_state=0).fit(X, y)
     lines = model.network_.describe().splitlines()
     calls = [line.split(". ")[1].split("(")[0] for line in lines]
     order = ["gather_rows", "dense_forward", "relu_forward", "softmax_cross_entropy"]

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skdeep import MLPClassifier, MLPRegressor
+from skdeep import ConvNetClassifier, MLPClassifier, MLPRegressor
 from skdeep.engine.batch import TrainingData
 from skdeep.engine.network import Network
 from skdeep.initializers import Constant, Initializer
@@ -197,6 +197,21 @@ def test_regression_on_sparse_data_is_recorded():
     X = csr_array(np.random.default_rng(0).poisson(0.3, (200, 30)).astype(float))
     model = MLPRegressor(record="gradients", **OPTIONS).fit(X, X.sum(axis=1))
     assert (model.history_["output_gradient_norm"] > 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_gradients_of_outputs_are_the_same_whatever_sums_up_those_of_kernels(monkeypatch):
+    """By Winograd's filtering, and where parts of the rows are summed first, too."""
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(140, 16, 16)), np.arange(140) % 3
+    model = ConvNetClassifier((16, 16), batch_size=140, max_iter=1, record="gradients")
+    model.set_params(hidden_layer_sizes=20, random_state=0)
+    flow = flow_of(model.fit(X, y))["output_gradient_norm"]
+    monkeypatch.setattr("skdeep.kernels.winograd.CONVOLUTION", "direct")
+    monkeypatch.setattr("skdeep.kernels.dense._MOST_NUMBERS", 0)
+    direct = flow_of(model.fit(X, y))["output_gradient_norm"]
+    assert np.isfinite(direct).all()
+    assert_allclose(flow, direct, rtol=1e-9)
 
 
 def test_nothing_is_recorded_unless_asked_for(data):
