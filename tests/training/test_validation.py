@@ -513,7 +513,7 @@ def test_a_scorer_gets_a_fitted_estimator_of_the_users_class():
         return -float(np.abs(estimator.predict(X) - y).mean())
 
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=list("abc"))
-    model = Rounded((3,), early_stopping=True, monitor=scorer, max_iter=3)
+    model = Rounded((3,), early_stopping=True, monitor=scorer, max_iter=3, random_state=0)
     model.fit(X, np.arange(40) % 5)
     assert [kind for kind, *_ in seen] == [Rounded] * 3
     assert all(network is model.network_ for _, network, _ in seen)
