@@ -63,31 +63,28 @@ void dense_backward_input(const Operation& o, Worker& worker, long begin, long e
               worker.scratch);
 }
 
-// Sums of columns, over blocks of rows to lose fewer digits
+// The sums of the columns from begin to end
+template <class T>
+SKDEEP_INLINE void sum_rows(const T* x, long rows, long columns, long begin, long end,
+                            T* sums) {
+  each_vector<T>(begin, end, [=](auto at) {
+    at.store(sums, sum_over_rows<T>(rows, columns,
+                                    [=](long, long row) { return at.load(x + row); }));
+  });
+}
+
 template <class T>
 void dense_backward_bias(const Operation& o, Worker&, long begin, long end) {
-  constexpr long block = 64;
-  const T* d_out = array<T>(o, 0);
-  T* d_bias = array<T>(o, 1);
   const long rows = o.argument[0].rows, columns = o.argument[0].columns;
-  each_vector<T>(begin, end, [=](auto at) {
-    Vector<T> total{};
-    for (long start = 0; start < rows; start += block) {
-      const long stop = start + block < rows ? start + block : rows;
-      Vector<T> sum{};
-      for (long i = start; i < stop; ++i) sum += at.load(d_out + i * columns);
-      total += sum;
-    }
-    at.store(d_bias, total);
-  });
+  sum_rows(array<T>(o, 0), rows, columns, begin, end, array<T>(o, 1));
 }
 
 // --- sums of parts of the rows ------------------------------------------------------------
 
 // Each part is as many tasks as it has blocks of inputs; its first has the bias' sums, too.
-constexpr long unit = 16;  // what the schedule cuts by
-
-long inputs_in_units(long inputs) { return (inputs + unit - 1) / unit * unit; }
+long inputs_in_units(long inputs) {
+  return divide_up(inputs, unit_of_columns) * unit_of_columns;
+}
 long tasks_of_sums(const Operation& o) {
   return o.argument[2].rows * inputs_in_units(o.argument[0].columns);
 }
@@ -98,8 +95,8 @@ void dense_sums(const Operation& o, Worker& worker, long begin, long end) {
   const long units = o.argument[1].columns, parts = o.argument[2].rows;
   const long tasks = inputs_in_units(inputs);
   for (long task = begin; task < end;) {
-    const long part = task / tasks, next = smaller_of(end, (part + 1) * tasks);
-    const long first = task - part * tasks, last = smaller_of(next - part * tasks, inputs);
+    const long part = task / tasks, next = smaller(end, (part + 1) * tasks);
+    const long first = task - part * tasks, last = smaller(next - part * tasks, inputs);
     const long from = rows * part / parts, to = rows * (part + 1) / parts;
     const T* x = array<T>(o, 0) + from * inputs + first;
     const T* d_out = array<T>(o, 1) + from * units;
@@ -109,13 +106,7 @@ void dense_sums(const Operation& o, Worker& worker, long begin, long end) {
                  sums + first * units, units,   //
                  last - first, units, to - from, nullptr},
                 worker.scratch);
-    if (first == 0) {
-      each_vector<T>(0, units, [&](auto at) {
-        at.store(sums + inputs * units, sum_over_rows<T>(to - from, units, [&](long, long i) {
-          return at.load(d_out + i);
-        }));
-      });
-    }
+    if (first == 0) sum_rows(d_out, to - from, units, 0, units, sums + inputs * units);
     task = next;
   }
 }

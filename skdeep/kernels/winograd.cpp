@@ -250,7 +250,7 @@ void winograd_weights_backward(const Operation& o, Worker& worker, long begin, l
 
 // Images are summed in parts, so that several threads find work; each is as many tasks as
 // there are pairs of rows of positions.
-constexpr long unit = 16;  // what the schedule cuts by
+constexpr long unit = unit_of_columns;
 // What is transformed leaves the second cache; but the sums, which are more, go through it
 // once for each block.
 constexpr long block_of_sums_bytes = 4 * 1024 * 1024, longest_block = 208;

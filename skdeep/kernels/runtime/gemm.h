@@ -25,10 +25,7 @@ constexpr int tile_rows = 6;
 constexpr long panel_bytes = 26 * 1024, block_bytes = 256 * 1024;
 // Where the left matrix has several blocks, they read so many bytes of panels in turn.
 constexpr long packed_bytes = 640 * 1024;
-static_assert(block_bytes + 64 * 1024 + packed_bytes <= scratch_bytes);
-
-SKDEEP_INLINE long smaller_of(long a, long b) { return a < b ? a : b; }
-SKDEEP_INLINE long larger_of(long a, long b) { return a < b ? b : a; }
+static_assert(block_bytes + packed_bytes <= scratch_bytes);
 
 template <class T>
 struct Product {
@@ -234,7 +231,7 @@ SKDEEP_INLINE void multiply_panels(const Product<T>& m, Tile<T> tile, long panel
                                    long start, long j, long stop, const T* ahead) {
   constexpr int W = width<T>;
   const bool by_columns = m.a_step != 1;
-  const long tiles = (m.rows + tile_rows - 1) / tile_rows;
+  const long tiles = divide_up(m.rows, tile_rows);
   const T* const b = tile.b;
   tile.a_stride = by_columns ? m.a_step : m.a_row;
   tile.ahead_row = m.b_row;
@@ -270,7 +267,7 @@ SKDEEP_INLINE void pack_panels(const Product<T>& m, long start, long depth, long
   const bool many = stop - j >= 4 * wide && wide == 2 * width<T>;
   const long rows = m.b_column == 1 && many ? (stop - j) / wide : 0;
   for (long first = 0; first < rows; first += at_a_time) {
-    const long last = smaller_of(first + at_a_time, rows);
+    const long last = smaller(first + at_a_time, rows);
     for (long p = 0; p < depth; ++p) {
       for (long n = first; n < last; ++n) {
         const T* from = b + p * m.b_row + j + n * wide;
@@ -283,7 +280,7 @@ SKDEEP_INLINE void pack_panels(const Product<T>& m, long start, long depth, long
   }
   for (long k = j + rows * wide; k < stop; k += wide) {
     pack_panel(b + k * m.b_column, m.b_row, m.b_column, depth,
-               (int)smaller_of(stop - k, wide), wide, panels + (k - j) * depth);
+               (int)smaller(stop - k, wide), wide, panels + (k - j) * depth);
   }
 }
 
@@ -292,7 +289,7 @@ template <class T>
 void multiply_row(const Product<T>& m) {
   constexpr long at_a_time = 4, near = 8 * 1024 / sizeof(T);
   for (long j = 0; j < m.columns; j += near) {
-    const long stop = smaller_of(j + near, m.columns);
+    const long stop = smaller(j + near, m.columns);
     each_vector<T>(j, stop, [&](auto at) {
       at.store(m.c, m.initial ? at.load(m.initial) : Vector<T>{});
     });
@@ -346,7 +343,7 @@ SKDEEP_INLINE LeftBlocks left_blocks(const Product<T>& m, long longest) {
   // a copy pays where several panels read it, and enough rows each panel
   const bool copies = crowds_cache(m) && m.columns > 4 * width<T> && m.rows > tile_rows;
   const bool cuts = copies || m.rows > 2 * rows;
-  return {cuts ? (m.rows + rows - 1) / rows : 1, copies};
+  return {cuts ? divide_up(m.rows, rows) : 1, copies};
 }
 
 template <class T>
@@ -365,12 +362,13 @@ void multiply(const Product<T>& m, void* scratch) {
   const bool by_rows = m.b_column == 1;
   const bool far = by_rows && m.columns * m.depth * (long)sizeof(T) > 256 * 1024;
   if (far && m.rows == 1) return multiply_row(m);
+  // tiles of a small result stay in the first cache until their lines are whole
   const bool few_steps = by_rows && m.depth <= 4 && m.rows * m.columns > 64 * 1024;
   if (m.depth == 0 || few_steps) return multiply_steps(m);
-  const long parts = (m.depth + depth_limit - 1) / depth_limit;
-  const LeftBlocks blocks = left_blocks(m, (m.depth + parts - 1) / parts);
+  const long parts = divide_up(m.depth, depth_limit);
+  const LeftBlocks blocks = left_blocks(m, divide_up(m.depth, parts));
   T* const block = (T*)scratch;
-  T* const packed = (T*)((char*)scratch + block_bytes + 64 * 1024);
+  T* const packed = (T*)((char*)scratch + block_bytes);
   // the first columns of b are read where they lie, if few tiles do, or its rows are near
   const bool near_rows = m.b_row * (long)sizeof(T) <= 640 || m.rows <= 4 * tile_rows;
   const long rest = m.columns % (2 * W);
@@ -381,7 +379,7 @@ void multiply(const Product<T>& m, void* scratch) {
     const long depth = m.depth * (part + 1) / parts - start;
     const T* const b = m.b + start * m.b_row;
     // so many columns of b stay in the first cache: rows of c are written as far as they go
-    const long near = larger_of(wide, panel_bytes / (long)sizeof(T) / depth / wide * wide);
+    const long near = larger(wide, panel_bytes / (long)sizeof(T) / depth / wide * wide);
     // several blocks read the panels of so many columns, one alone those that are near
     const bool once = blocks.count == 1;
     const long chunk = once ? near : packed_bytes / (long)sizeof(T) / depth / wide * wide;
@@ -389,7 +387,7 @@ void multiply(const Product<T>& m, void* scratch) {
     if (once && blocks.copies) copy_block(rows, start, depth, block);
     for (long j = 0, stop; j < m.columns; j = stop) {
       const bool packs = j >= direct;
-      stop = packs ? smaller_of(j + chunk, m.columns) : direct;
+      stop = packs ? smaller(j + chunk, m.columns) : direct;
       if (packs) pack_panels(m, start, depth, j, stop, wide, packed);
       // beside the products, what the next copy reads is fetched
       const T* ahead = nullptr;
@@ -410,7 +408,7 @@ void multiply(const Product<T>& m, void* scratch) {
         for (long k = j; k < stop; k += near) {
           tile.b = packs ? packed + (k - j) * depth : b + k;
           multiply_panels(rows, tile, packs ? depth * wide : wide, start, k,
-                          smaller_of(k + near, stop), ahead);
+                          smaller(k + near, stop), ahead);
         }
       }
     }

@@ -9,10 +9,6 @@
 namespace skdeep {
 namespace SKDEEP_ISA {
 
-SKDEEP_INLINE long smaller(long a, long b) { return a < b ? a : b; }
-SKDEEP_INLINE long larger(long a, long b) { return a > b ? a : b; }
-SKDEEP_INLINE long divide_up(long a, long b) { return (a + b - 1) / b; }
-
 // The quotient rounded down, for a positive divisor
 SKDEEP_INLINE long divide_down(long a, long b) {
   return a >= 0 ? a / b : -((-a + b - 1) / b);

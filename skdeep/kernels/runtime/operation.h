@@ -32,6 +32,9 @@ enum class Split : int {
   python,      // not compiled: the calling thread takes the GIL and calls it
 };
 
+// Work that is cut by columns is cut where their number is a multiple of this.
+constexpr long unit_of_columns = 16;
+
 constexpr int maximum_arguments = 16;
 
 struct Operation;

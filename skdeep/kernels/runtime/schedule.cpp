@@ -156,8 +156,8 @@ bool meet_in_gradient(const Operation& o, const Operation& update) {
   return true;
 }
 
-// Whether each range of the parameters can be updated as soon as an operation has written
-// its gradient: of which stages, from which on to the last, none where there are none.
+// The first of the last stages whose operations write all of the gradient, each range of which
+// can be updated as soon as it is there; as many as there are stages where there are none.
 std::size_t first_updating(const std::vector<Stage>& stages, const Stage& updates) {
   long covered = 0;
   for (std::size_t i = stages.size(); i-- > 0;) {
@@ -258,7 +258,7 @@ long largest_range(const Operation& o, const std::vector<GradientRange>& ranges)
 
 void plan_side_by_side(const Stage& stage, int threads, PlannedStage& planned) {
   constexpr double least_cost = 20000;
-  constexpr long unit = 16;
+  constexpr long unit = unit_of_columns;
   // one thread needs no pieces but to be interrupted between them
   const double even = threads == 1 ? most_cost : stage.cost / (3.0 * threads);
   const double per_task = std::min(std::max(even, least_cost), most_cost);

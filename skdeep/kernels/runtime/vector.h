@@ -16,6 +16,10 @@
 namespace skdeep {
 namespace SKDEEP_ISA {
 
+SKDEEP_INLINE long smaller(long a, long b) { return a < b ? a : b; }
+SKDEEP_INLINE long larger(long a, long b) { return a > b ? a : b; }
+SKDEEP_INLINE long divide_up(long a, long b) { return (a + b - 1) / b; }
+
 template <class T>
 struct Lanes;
 
