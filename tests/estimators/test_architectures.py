@@ -38,6 +38,21 @@ def test_a_stage_pools_its_first_convolution_and_adds_residual_blocks():
     ]
 
 
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        ("max", ["conv_1", "max_pool_1", "batch_norm_1", "relu_1"]),
+        ("average", ["conv_1", "batch_norm_1", "relu_1", "average_pool_1"]),
+        (None, ["conv_1", "batch_norm_1", "relu_1"]),
+    ],
+)
+def test_a_plain_stage_takes_the_largest_before_and_averages_after_its_activation(
+    pool, expected
+):
+    layers, _ = layers_of(filters=4, batch_norm=True, pool=pool)
+    assert list(layers)[: len(expected) + 1] == [*expected, "flatten"]
+
+
 def test_a_block_adds_to_its_input_what_its_layers_make_of_it():
     model = ConvNetClassifier(4, architecture="resnet", max_iter=1).fit(X, Y)
     network = model.network_
