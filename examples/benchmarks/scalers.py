@@ -29,9 +29,9 @@ PAIRS = [
     ("LogScaler", ours.LogScaler(), None),
     ("QuantileScaler", ours.QuantileScaler(), theirs.QuantileTransformer()),
     (
-        "QuantileScaler, subsample=65,536 each",
+        "QuantileScaler, subsample=50,000 each",
         ours.QuantileScaler(),
-        theirs.QuantileTransformer(subsample=65_536),
+        theirs.QuantileTransformer(subsample=50_000),
     ),
     (
         "QuantileScaler, subsample=10,000 each",

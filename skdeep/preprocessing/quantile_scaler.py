@@ -38,10 +38,10 @@ class QuantileScaler(BaseScaler):
         The distribution of scaled features, on [0, 1] or standard normal. Normal values
         are cut at +-5.2.
 
-    subsample : int or None, default=65_536
+    subsample : int or None, default=50_000
         Where there are more samples (or rows of an image) at once, so many are drawn:
         evenly spread over the data, in proportion to the weights, and always the same.
-        A share F then has a standard deviation of at most 0.5 / sqrt(subsample): 0.002.
+        A share F then has a standard deviation of at most 0.5 / sqrt(subsample): 0.0022.
         None takes all.
 
     {parameters}
@@ -92,7 +92,7 @@ class QuantileScaler(BaseScaler):
         *,
         n_quantiles=1000,
         output_distribution="uniform",
-        subsample=65_536,
+        subsample=50_000,
         feature_axes=-1,
         copy=True,
     ):
